@@ -1,0 +1,163 @@
+"""Every error and warning of xtendsrc.
+
+An error says what happened, to which file or product, and what to do next. Each class also inherits the builtin
+exception it refines, so ``except FileNotFoundError`` and ``except XtendsrcError`` both catch what one expects.
+"""
+
+from __future__ import annotations
+
+
+class XtendsrcError(Exception):
+    """Base of every error raised on purpose by xtendsrc.
+
+    Parameters
+    ----------
+    what : str
+        What happened, naming the file, product or task concerned.
+    next_step : str, optional
+        What the reader can do about it.
+    """
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        self.what = what
+        self.next_step = next_step
+        super().__init__(what, next_step)
+
+    def __str__(self) -> str:
+        return f"{self.what} Next step: {self.next_step}" if self.next_step else self.what
+
+
+class XtendsrcWarning(UserWarning):
+    """Base of every warning given by xtendsrc."""
+
+
+# --- input files ------------------------------------------------------------------------------------------------
+
+
+class InputFileError(XtendsrcError, ValueError):
+    """An input file is there but cannot be used."""
+
+
+class InputNotFoundError(XtendsrcError, FileNotFoundError):
+    """A file, directory or observation that was named does not exist."""
+
+
+class EncryptedFileError(InputFileError):
+    """The file is still encrypted (proprietary data, ``*.gpg``)."""
+
+
+class TruncatedFileError(InputFileError):
+    """The file ends before its content does."""
+
+
+class MissingColumnError(InputFileError):
+    """A table lacks a column that is needed."""
+
+
+class MissingKeywordError(InputFileError):
+    """A header lacks a keyword that is needed."""
+
+
+class NotXtendError(InputFileError):
+    """The file belongs to another instrument or mission."""
+
+
+class MissingGTIError(InputFileError):
+    """An event file has no good time intervals."""
+
+
+class GTIError(XtendsrcError, ValueError):
+    """Good time intervals that cannot be used: empty, reversed or without overlap."""
+
+
+# --- what was asked for -----------------------------------------------------------------------------------------
+
+
+class RequestError(XtendsrcError, ValueError):
+    """A parameter of a product makes no sense."""
+
+
+class UnitsError(RequestError, TypeError):
+    """A quantity is missing its unit, or has the wrong one."""
+
+
+class AmbiguousProductError(RequestError):
+    """A singular method found more, or fewer, than one (ObsID, data class)."""
+
+
+class NoObservationsError(XtendsrcError, LookupError):
+    """No observation, or no data class, holds the source."""
+
+
+class RegionError(XtendsrcError, ValueError):
+    """A region that cannot be understood, is empty, or misses the field."""
+
+
+class BackgroundError(RegionError):
+    """No background region fits, or the one given cannot be used."""
+
+
+# --- making products --------------------------------------------------------------------------------------------
+
+
+class ProductError(XtendsrcError, RuntimeError):
+    """A product could not be made."""
+
+
+class GridMismatchError(ProductError):
+    """Two images that must share a grid do not."""
+
+
+class DeadTimeError(ProductError):
+    """ONTIME, LIVETIME and DEADC of a file contradict each other."""
+
+
+class EngineUnavailableError(ProductError):
+    """The engine asked for cannot make this product on this machine."""
+
+
+class CalibrationMissingError(EngineUnavailableError):
+    """A calibrated response needs HEASoft and CALDB, which are not here."""
+
+
+class TaskError(ProductError):
+    """A HEASoft task did not do what it was asked to do."""
+
+
+class TaskParameterError(TaskError, ValueError):
+    """A parameter is not in the task's ``.par`` file, or has a value the task cannot take."""
+
+
+class TaskTimeoutError(TaskError, TimeoutError):
+    """A HEASoft task ran longer than allowed and was stopped."""
+
+
+class BatchError(ProductError):
+    """Some products of a batch failed; ``report`` is the table of them."""
+
+    def __init__(self, what: str, next_step: str = "", report: object = None) -> None:
+        super().__init__(what, next_step)
+        self.report = report
+
+
+# --- registry and archive ---------------------------------------------------------------------------------------
+
+
+class RegistryError(XtendsrcError, OSError):
+    """The product registry cannot be read or written."""
+
+
+class RegistryWarning(XtendsrcWarning):
+    """The registry met damage and repaired it."""
+
+
+class ArchiveError(XtendsrcError, OSError):
+    """The archive could not be reached, or answered with something unusable."""
+
+
+class DownloadError(ArchiveError):
+    """A file could not be downloaded completely and verified."""
+
+
+class ProprietaryDataError(ArchiveError):
+    """The data are not public yet."""

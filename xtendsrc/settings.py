@@ -57,7 +57,9 @@ class SettingValues:
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
-                raise RequestError(f"settings.{name} cannot be {value!r}.", f"choose one of {', '.join(allowed)}.")
+                raise RequestError(
+                    f"settings.{name} cannot be {value!r}.", f"choose one of {', '.join(allowed)}."
+                )
         if self.jobs is not None and self.jobs < 1:
             raise RequestError(f"settings.jobs cannot be {self.jobs}.", "give a positive number, or None.")
 
@@ -109,7 +111,9 @@ class Settings:
     def _check(self, names: Any) -> None:
         known = [f.name for f in fields(SettingValues)]
         if unknown := [n for n in names if n not in known]:
-            raise RequestError(f"There is no setting {', '.join(unknown)}.", f"known settings: {', '.join(known)}.")
+            raise RequestError(
+                f"There is no setting {', '.join(unknown)}.", f"known settings: {', '.join(known)}."
+            )
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(f.name for f in fields(SettingValues))]

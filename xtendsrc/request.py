@@ -193,13 +193,9 @@ class ExpMapRequest(Request):
     def __post_init__(self) -> None:
         _check_grid(self.binning, self.frame)
         if self.delta is not None and not self.delta > 0:
-            raise RequestError(
-                f"The attitude bin delta={self.delta} arcmin is not positive.", "give arcmin, or None."
-            )
+            raise RequestError(f"The attitude bin delta={self.delta} arcmin is not positive.", "give arcmin, or None.")
         if self.numphi is not None and self.numphi < 1:
-            raise RequestError(
-                f"numphi={self.numphi} is not a number of azimuth bins.", "give 1 or more, or None."
-            )
+            raise RequestError(f"numphi={self.numphi} is not a number of azimuth bins.", "give 1 or more, or None.")
 
     @property
     def label(self) -> str:
@@ -222,13 +218,9 @@ class LightCurveRequest(Request):
     def __post_init__(self) -> None:
         object.__setattr__(self, "bin", float(self.bin))
         if not self.bin > 0:
-            raise RequestError(
-                f"A light-curve bin of {self.bin} s is not positive.", "give a time such as 200 * u.s."
-            )
+            raise RequestError(f"A light-curve bin of {self.bin} s is not positive.", "give a time such as 200 * u.s.")
         if not 0 <= self.min_fraction <= 1:
-            raise RequestError(
-                f"min_fraction={self.min_fraction} is not within 0..1.", "give a fraction of a bin."
-            )
+            raise RequestError(f"min_fraction={self.min_fraction} is not within 0..1.", "give a fraction of a bin.")
 
     @property
     def label(self) -> str:

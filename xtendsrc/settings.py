@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from xtendsrc.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 EngineName = Literal["auto", "heasoft", "native"]
 RunnerName = Literal["auto", "heasoftpy", "direct"]
@@ -57,9 +57,7 @@ class SettingValues:
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
-                raise RequestError(
-                    f"settings.{name} cannot be {value!r}.", f"choose one of {', '.join(allowed)}."
-                )
+                raise RequestError(f"settings.{name} cannot be {value!r}.", f"choose one of {', '.join(allowed)}.")
         if self.jobs is not None and self.jobs < 1:
             raise RequestError(f"settings.jobs cannot be {self.jobs}.", "give a positive number, or None.")
 
@@ -111,9 +109,7 @@ class Settings:
     def _check(self, names: Any) -> None:
         known = [f.name for f in fields(SettingValues)]
         if unknown := [n for n in names if n not in known]:
-            raise RequestError(
-                f"There is no setting {', '.join(unknown)}.", f"known settings: {', '.join(known)}."
-            )
+            raise RequestError(f"There is no setting {', '.join(unknown)}.", f"known settings: {', '.join(known)}.")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(f.name for f in fields(SettingValues))]

@@ -121,7 +121,9 @@ class CalibrationMissingError(EngineUnavailableError):
 
 
 class TaskError(ProductError):
-    """A HEASoft task did not do what it was asked to do."""
+    """A HEASoft task did not do what it was asked to do; ``log`` holds what it printed."""
+
+    log: str = ""
 
 
 class TaskParameterError(TaskError, ValueError):
@@ -130,6 +132,10 @@ class TaskParameterError(TaskError, ValueError):
 
 class TaskTimeoutError(TaskError, TimeoutError):
     """A HEASoft task ran longer than allowed and was stopped."""
+
+
+class TaskCancelledError(TaskError):
+    """A HEASoft task was stopped because its batch was cancelled."""
 
 
 class BatchError(ProductError):

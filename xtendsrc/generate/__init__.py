@@ -1,0 +1,6 @@
+"""Turning requests into products: the plan, the workers, the report."""
+
+from xtendsrc.generate.report import Outcome, Report
+from xtendsrc.generate.run import compute, ensure, plan
+
+__all__ = ["Outcome", "Report", "compute", "ensure", "plan"]

@@ -1,0 +1,206 @@
+"""Where the units of a batch run: threads over child processes, a pool of processes, or the user's own cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from xtendsrc.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xtendsrc.generate.work import Unit
+
+
+class Submitter(Protocol):
+    """What the batch asks of an executor."""
+
+    def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
+        """Start a unit and give its future."""
+
+    @property
+    def retries(self) -> bool:
+        """Whether a unit whose worker died may be submitted again."""
+
+    def close(self, cancel: bool) -> None:
+        """Let the workers go."""
+
+
+class LocalSubmitter:
+    """The default: HEASoft in threads, native units in this process if there is one, else in spawned processes.
+
+    Parameters
+    ----------
+    jobs : int
+        How many units run at once.
+    native_units : int
+        How many native units the batch has.
+    """
+
+    def __init__(self, jobs: int, native_units: int) -> None:
+        self.jobs = jobs
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="xtendsrc")
+        self._spawn = native_units > 1 and jobs > 1
+        self._processes: ProcessPoolExecutor | None = None
+
+    def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
+        """Start a unit and give its future."""
+        if unit.engine != "native" or not self._spawn:
+            return self._threads.submit(function, unit)
+        with _main_not_imported():
+            try:
+                return self._pool().submit(function, unit)
+            except BrokenExecutor:
+                self._processes = None
+                return self._pool().submit(function, unit)
+
+    def _pool(self) -> ProcessPoolExecutor:
+        if self._processes is None:
+            self._processes = ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn"))
+        return self._processes
+
+    @property
+    def retries(self) -> bool:
+        """Whether a unit whose worker died may be submitted again: a broken pool is replaced by `submit`."""
+        return True
+
+    def close(self, cancel: bool) -> None:
+        """Let the workers go; with ``cancel``, without waiting for what has not started."""
+        if self._processes is not None:
+            self._processes.shutdown(wait=True, cancel_futures=cancel)
+        self._threads.shutdown(wait=True, cancel_futures=cancel)
+
+
+class SerialSubmitter:
+    """One unit after the other in this thread, for debugging."""
+
+    def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
+        """Run a unit now and give its finished future."""
+        future: Future[Any] = Future()
+        future.set_result(function(unit))
+        return future
+
+    @property
+    def retries(self) -> bool:
+        """Nothing can die here."""
+        return False
+
+    def close(self, cancel: bool) -> None:
+        """Nothing to let go."""
+
+
+class UserSubmitter:
+    """Any ``concurrent.futures.Executor``; it stays open when the batch is done."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
+        """Start a unit and give its future."""
+        return self._executor.submit(function, unit)
+
+    @property
+    def retries(self) -> bool:
+        """The user's workers are not ours to replace."""
+        return False
+
+    def close(self, cancel: bool) -> None:
+        """Leave the user's executor as it is."""
+
+
+class DaskSubmitter:
+    """A ``dask.distributed.Client``; Dask's own retry covers a worker that dies."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._inner: list[Any] = []
+
+    def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
+        """Start a unit on the cluster and give a future that follows Dask's."""
+        outer: Future[Any] = Future()
+        inner = self._client.submit(function, unit, pure=False, retries=1)
+        self._inner.append(inner)
+
+        def follow(done: Any) -> None:
+            if done.status == "finished":
+                outer.set_result(done.result())
+            elif done.status == "cancelled":
+                outer.cancel()
+                outer.set_running_or_notify_cancel()
+            else:
+                outer.set_exception(done.exception() or RuntimeError(f"Dask reports {done.status}"))
+
+        inner.add_done_callback(follow)
+        return outer
+
+    @property
+    def retries(self) -> bool:
+        """Dask replaces its own workers."""
+        return True
+
+    def close(self, cancel: bool) -> None:
+        """Cancel what has not finished if asked to; the client stays open."""
+        if cancel:
+            self._client.cancel(self._inner)
+
+
+def submitter(executor: Any, jobs: int | None, native_units: int) -> Submitter:
+    """Choose where a batch runs.
+
+    Parameters
+    ----------
+    executor : None, "serial", Executor or dask.distributed.Client
+        None for this machine.
+    jobs : int or None
+        How many at once on this machine; None for one a core.
+    native_units : int
+        How many native units the batch has.
+
+    Raises
+    ------
+    RequestError
+        If the executor is none of these.
+    """
+    if executor is None:
+        return LocalSubmitter(jobs or available_cores(), native_units)
+    if executor == "serial":
+        return SerialSubmitter()
+    if isinstance(executor, Executor):
+        return UserSubmitter(executor)
+    if hasattr(executor, "submit") and hasattr(executor, "scheduler_info"):
+        return DaskSubmitter(executor)
+    raise RequestError(
+        f"{executor!r} cannot run a batch.",
+        'give a concurrent.futures.Executor, a dask.distributed.Client, "serial" or None.',
+    )
+
+
+def available_cores() -> int:
+    """Count the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_MAIN_LOCK = threading.Lock()
+
+
+@contextmanager
+def _main_not_imported() -> Iterator[None]:
+    """Keep spawned workers from running the user's script again.
+
+    ``spawn`` imports the main module in every worker, which starts a script without an ``if __name__ ==
+    "__main__"`` guard all over. Workers need only xtendsrc, so the main module's file is hidden while they start.
+    """
+    main = sys.modules["__main__"]
+    with _MAIN_LOCK:
+        hidden = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+        main.__dict__["__spec__"] = None
+        try:
+            yield
+        finally:
+            main.__dict__.update(hidden)

@@ -1,0 +1,290 @@
+"""The batch before it runs: what is asked for, what that needs, and what the registry already has.
+
+Planning reads file sizes and times and the registry's index; it makes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from xtendsrc.errors import (
+    CalibrationMissingError,
+    EngineUnavailableError,
+    InputNotFoundError,
+    RequestError,
+    XtendsrcError,
+)
+from xtendsrc.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from astropy.table import Table
+
+    from xtendsrc.products.base import Product, Target
+    from xtendsrc.registry import Registry
+    from xtendsrc.request import Request
+
+
+@dataclass(frozen=True)
+class Step:
+    """One product of a batch.
+
+    Parameters
+    ----------
+    request, target
+        What to make, from what, and where to keep it.
+    status : str
+        ``missing``, ``ready``, ``stale`` or ``failed``, before the batch.
+    reason : str
+        Why, in words.
+    state : str
+        Hash of everything the product depends on, as it is now.
+    inputs : mapping of str to str
+        Fingerprint of each input, by file name or by the field of the product it needs.
+    engine : str
+        Which engine makes it; empty when it is ready.
+    stage : int
+        How many changes of engine lie between the files and this product.
+    wanted : bool
+        Whether the user asked for it, rather than another product that needs it.
+    problem : XtendsrcError or None
+        Why it cannot be made here at all.
+    other_engine : bool
+        Whether it is made again only because another engine is asked for.
+    """
+
+    request: Request
+    target: Target
+    status: str
+    reason: str
+    state: str
+    inputs: Mapping[str, str]
+    engine: str = ""
+    stage: int = 0
+    wanted: bool = True
+    problem: XtendsrcError | None = None
+    other_engine: bool = False
+
+    @property
+    def ident(self) -> tuple[str, str]:
+        """The registry's directory and the key: what makes a step unique in a batch."""
+        return str(self.target.registry.root), self.request.key
+
+
+@dataclass
+class Plan:
+    """The steps of a batch, each after what it needs."""
+
+    steps: dict[tuple[str, str], Step] = field(default_factory=dict)
+
+    @property
+    def todo(self) -> list[Step]:
+        """The steps that have to run, in order."""
+        return [s for s in self.steps.values() if s.engine or s.problem]
+
+    def table(self) -> Table:
+        """One row a product that would be made, with the reason."""
+        from astropy.table import Table
+
+        rows = [
+            (
+                s.target.source,
+                s.request.obs_id,
+                s.request.dataclass,
+                s.request.label,
+                s.status,
+                str(s.problem) if s.problem else s.reason,
+                s.engine or "none",
+                s.request.key,
+            )
+            for s in self.todo
+        ]
+        names = ("source", "obs_id", "dataclass", "product", "status", "reason", "engine", "key")
+        return Table(rows=rows, names=names) if rows else Table(names=names, dtype=("U64",) * len(names))
+
+
+class States:
+    """Computes states, remembering the fingerprint of each file and the state of each product met."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[str, str], str] = {}
+        self._states: dict[tuple[str, str], tuple[str, dict[str, str]]] = {}
+
+    def of(self, request: Request, target: Target) -> tuple[str, dict[str, str]]:
+        """Give the state of a product and the fingerprints it comes from.
+
+        Raises
+        ------
+        InputNotFoundError
+            If an input file the product needs is not there.
+        """
+        ident = (str(target.registry.root), request.key)
+        if ident not in self._states:
+            self._states[ident] = self._compute(request, target)
+        return self._states[ident]
+
+    def _compute(self, request: Request, target: Target) -> tuple[str, dict[str, str]]:
+        from xtendsrc.registry import state_of
+
+        prints = {}
+        for role in (*request.roles, *request.optional_roles):
+            paths = target.files.get(role, ())
+            if not paths and role in request.roles:
+                raise InputNotFoundError(
+                    f"Observation {request.obs_id} ({request.dataclass}) has no {role} file, "
+                    f"which its {request.label} needs.",
+                    "complete the observation directory (`xtendsrc inspect` lists what it holds).",
+                )
+            for path in paths:
+                prints[path] = self._fingerprint(path, target.registry)
+        needs = {role: self.of(need, target)[0] for role, need in request.needs().items()}
+        state = state_of(prints, needs, request.schema, _caldb(request, target.registry))
+        return state, {**prints, **{f"product {role}": value for role, value in needs.items()}}
+
+    def _fingerprint(self, path: str, registry: Registry) -> str:
+        ident = (str(registry.root), path)
+        if ident not in self._files:
+            self._files[ident] = registry.fingerprint(path).sha256
+        return self._files[ident]
+
+
+def _caldb(request: Request, registry: Registry) -> str | None:
+    """Give the CALDB version that enters a calibrated product, or the one it was made with where none is here."""
+    if not request.uses_caldb or getattr(request, "response", "calibrated") == "nominal":
+        return None
+    from xtendsrc.engines import heasoft
+
+    if (version := heasoft.caldb_version()) is not None:
+        return version
+    entry = registry.entry(request.key)
+    return entry.versions.get("caldb") if entry is not None else None
+
+
+def status(request: Request, target: Target, states: States | None = None) -> tuple[str, str]:
+    """Give the status of one product and the reason for it.
+
+    Returns
+    -------
+    status : str
+        ``missing``, ``ready``, ``stale`` or ``failed``.
+    reason : str
+        In words; empty when ready.
+    """
+    try:
+        state, inputs = (states or States()).of(request, target)
+    except (InputNotFoundError, OSError) as error:
+        return "missing", str(error)
+    found = target.registry.status(request.key, state, inputs)
+    return found.status, found.reason
+
+
+def choose_engine(request: Request, wanted: str) -> str:
+    """Name the engine that makes a request here.
+
+    Raises
+    ------
+    EngineUnavailableError
+        If the engine wanted, or any, cannot; `CalibrationMissingError` for a calibrated response without HEASoft.
+    """
+    from xtendsrc.engines import heasoft, native
+
+    nominal = getattr(request, "response", None) == "nominal"
+    if nominal and wanted == "heasoft":
+        raise EngineUnavailableError(
+            f"HEASoft makes no nominal response ({request.label}).", 'use engine="auto" or response="calibrated".'
+        )
+    if wanted != "native" and not nominal:
+        able, reason = heasoft.available(request.kind)
+        if able:
+            return "heasoft"
+        if wanted == "heasoft":
+            raise EngineUnavailableError(
+                f"HEASoft cannot make the {request.label} here: {reason}", "run `xtendsrc doctor`."
+            )
+    if getattr(request, "response", None) == "calibrated" or request.kind == "raytrace":
+        raise CalibrationMissingError(
+            f"The calibrated {request.kind} of {request.obs_id} needs HEASoft and CALDB, which are not available"
+            + (f": {heasoft.available(request.kind)[1]}" if wanted != "native" else " to the native engine."),
+            'install them (`xtendsrc doctor` says how), or ask for response="nominal", which is not calibrated.',
+        )
+    if request.kind not in native.SUPPORTED_KINDS:
+        raise EngineUnavailableError(f"No engine here makes products of kind {request.kind}.", "run `xtendsrc doctor`.")
+    return "native"
+
+
+def build(products: Iterable[Product], engine: str = "auto", force: bool = False) -> Plan:
+    """Plan a batch.
+
+    Parameters
+    ----------
+    products : iterable of Product
+        What is wanted.
+    engine : {"auto", "heasoft", "native"}
+        ``auto`` follows each product's own choice, then `xtendsrc.settings`.
+    force : bool
+        Whether to make again what is ready (only what was asked for, not what it needs).
+    """
+    plan, states = Plan(), States()
+    for product in products:
+        preferred = _preferred(engine, product)
+        for request in product.request.walk():
+            ident = (str(product.target.registry.root), request.key)
+            wanted = request is product.request or request.key == product.request.key
+            if ident not in plan.steps or (wanted and not plan.steps[ident].wanted):
+                plan.steps[ident] = _step(request, product.target, states, preferred, wanted, force and wanted, plan)
+    return plan
+
+
+def _preferred(engine: str, product: Product) -> str:
+    for choice in (engine, product.engine, settings.engine):
+        if choice != "auto":
+            return str(choice)
+    return "auto"
+
+
+def _step(request: Request, target: Target, states: States, engine: str, wanted: bool, force: bool, plan: Plan) -> Step:
+    """Decide what one product of the batch needs done."""
+    try:
+        state, inputs = states.of(request, target)
+    except XtendsrcError as error:
+        return Step(request, target, "missing", str(error), "", {}, wanted=wanted, problem=error)
+    found = target.registry.status(request.key, state, inputs)
+    what, reason = found.status, found.reason
+    entry = target.registry.entry(request.key)
+    other = what == "ready" and engine != "auto" and entry is not None and entry.engine != engine
+    if other and entry is not None:
+        what, reason = "stale", f"it was made by the {entry.engine} engine and {engine} is asked for"
+    if what == "ready" and not force:
+        return Step(request, target, what, reason, state, inputs, wanted=wanted)
+    try:
+        chosen = choose_engine(request, engine)
+    except XtendsrcError as error:
+        return Step(request, target, what, reason, state, inputs, wanted=wanted, problem=error)
+    needs = [plan.steps[(str(target.registry.root), n.key)] for n in request.needs().values()]
+    stage = max((n.stage + (n.engine != chosen) for n in needs if n.engine), default=0)
+    reason = "asked for again" if force and what == "ready" else reason
+    return Step(request, target, what, reason, state, inputs, chosen, stage, wanted, other_engine=other)
+
+
+def flatten(things: Iterable[object]) -> list[Product]:
+    """Turn products and collections of products, nested or not, into one list.
+
+    Raises
+    ------
+    RequestError
+        If something else is among them.
+    """
+    from xtendsrc.products.base import Product
+
+    flat: list[Product] = []
+    for thing in things:
+        if isinstance(thing, Product):
+            flat.append(thing)
+        elif isinstance(thing, Iterable) and not isinstance(thing, (str, bytes)):
+            flat.extend(flatten(thing))
+        else:
+            raise RequestError(f"{thing!r} is not a product.", "give products, or collections of them.")
+    return flat

@@ -1,0 +1,111 @@
+"""What became of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from xtendsrc.errors import BatchError, ProductError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one product.
+
+    ``result`` is ``made``, ``ready`` (there before, nothing was done) or ``failed``; ``seconds`` is its share of the
+    wall time of the job it was made in.
+    """
+
+    root: str
+    key: str
+    source: str
+    obs_id: str
+    dataclass: str
+    product: str
+    result: str
+    engine: str = ""
+    seconds: float = 0.0
+    reason: str = ""
+    log: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Report:
+    """The outcomes of a batch, in the order they came.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        One for each product, including those that were needed on the way.
+    """
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self.outcomes = outcomes
+
+    def _of(self, result: str) -> list[Outcome]:
+        return [o for o in self.outcomes if o.result == result]
+
+    @property
+    def made(self) -> list[Outcome]:
+        """The products that were made."""
+        return self._of("made")
+
+    @property
+    def ready(self) -> list[Outcome]:
+        """The products that were there already."""
+        return self._of("ready")
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The products that could not be made."""
+        return self._of("failed")
+
+    @property
+    def table(self) -> Table:
+        """One row a product: what became of it, the engine, seconds, the reason of a failure, its log."""
+        from astropy.table import Table
+
+        names = ("source", "obs_id", "dataclass", "product", "result", "engine", "seconds", "reason", "log", "key")
+        rows = [tuple(getattr(o, n) for n in names) for o in self.outcomes]
+        kinds = tuple("f8" if n == "seconds" else "U64" for n in names)
+        return Table(rows=rows, names=names) if rows else Table(names=names, dtype=kinds)
+
+    def raise_for(self, *keys: str) -> None:
+        """Raise if a product failed; with keys, if one of those did.
+
+        Raises
+        ------
+        ProductError
+            With the reason, for one failure; `BatchError` carrying this report for several.
+        """
+        failed = [o for o in self.failed if not keys or o.key in keys]
+        if not failed:
+            return
+        if len(failed) == 1:
+            raise ProductError(_sentence(failed[0]))
+        lines = "\n".join(f"  {_sentence(o)}" for o in failed)
+        raise BatchError(f"{len(failed)} products could not be made:\n{lines}", "see report.table.", self)
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.made)} made, {len(self.ready)} ready, {len(self.failed)} failed"
+        lines = [f"  {_sentence(o)}" for o in self.failed[:20]]
+        return "\n".join([f"<{len(self)} products: {counts}>", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(o.product)}</td><td>{escape(o.result)}</td><td>{escape(o.reason)}</td></tr>"
+            for o in self.outcomes
+        )
+        return f"<table><caption>{escape(repr(self).splitlines()[0])}</caption>{rows}</table>"
+
+
+def _sentence(outcome: Outcome) -> str:
+    where = " ".join(x for x in (outcome.source, outcome.obs_id, outcome.dataclass, outcome.product) if x)
+    return f"{where}: {outcome.reason}"

@@ -1,0 +1,232 @@
+"""What a worker does: make the products of one unit and commit each to the registry.
+
+A unit is plain data, so that it can be carried to a thread, another process or another machine. It is idempotent: a
+product that somebody else has finished meanwhile is left alone, so a lost unit costs one retry and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtendsrc.engines.job import Job, Made
+from xtendsrc.errors import ProductError, XtendsrcError
+from xtendsrc.generate.report import Outcome
+from xtendsrc.generate.scratch import scratch_directory
+from xtendsrc.settings import SettingValues, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from xtendsrc.generate.plan import Step
+
+logger = logging.getLogger(__name__)
+
+WEIGHTS = {"raytrace": 1000.0, "arf": 300.0, "expmap": 30.0, "rmf": 10.0}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Products that one worker makes in one go.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        In an order in which each comes after what it needs; all of one engine.
+    values : SettingValues
+        The settings in force where the batch was started.
+    force : bool
+        Whether products that are ready meanwhile are made all the same.
+    """
+
+    steps: tuple[Step, ...]
+    values: SettingValues
+    force: bool = False
+
+    @property
+    def engine(self) -> str:
+        """The engine of all its steps."""
+        return self.steps[0].engine
+
+    @property
+    def weight(self) -> float:
+        """A rough cost, to start the heaviest first."""
+        return sum(WEIGHTS.get(s.request.kind, 1.0) for s in self.steps)
+
+
+def run_unit(unit: Unit) -> list[Outcome]:
+    """Make the products of a unit; a failure is an outcome and stops only what depends on it."""
+    outcomes: list[Outcome] = []
+    bad: set[str] = set()
+    with settings(**asdict(unit.values)), scratch_directory() as scratch:
+        for number, level in enumerate(_levels(unit.steps)):
+            directory = scratch / str(number)
+            directory.mkdir()
+            for outcome in _run_level(level, bad, directory, unit.force):
+                outcomes.append(outcome)
+                if outcome.result == "failed":
+                    bad.add(outcome.key)
+    return outcomes
+
+
+def _levels(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Yield the steps in groups, none of which needs another of its own group."""
+    depth: dict[str, int] = {}
+    for step in steps:
+        needs = [depth[n.key] for n in step.request.needs().values() if n.key in depth]
+        depth[step.request.key] = max(needs, default=-1) + 1
+    for level in sorted(set(depth.values())):
+        yield [s for s in steps if depth[s.request.key] == level]
+
+
+def _run_level(level: list[Step], bad: set[str], scratch: Path, force: bool) -> Iterator[Outcome]:
+    with ExitStack() as locks:
+        todo: list[tuple[Step, Job]] = []
+        for step in sorted(level, key=lambda s: s.request.key):
+            if broken := [role for role, need in step.request.needs().items() if need.key in bad]:
+                yield outcome_of(step, "failed", reason=f"the {broken[0]} it needs could not be made")
+                continue
+            registry = step.target.registry
+            locks.enter_context(registry.lock(step.request.key))
+            if not force and _done_meanwhile(step):
+                yield outcome_of(step, "ready")
+                continue
+            try:
+                todo.append((step, _job(step)))
+            except XtendsrcError as error:
+                yield _failed(step, error, 0.0)
+        yield from _make(todo, scratch)
+
+
+def _done_meanwhile(step: Step) -> bool:
+    """Tell whether another worker has made the product since the batch was planned."""
+    if step.status == "ready" or step.other_engine:
+        return False
+    return step.target.registry.status(step.request.key, step.state, step.inputs).status == "ready"
+
+
+def _job(step: Step) -> Job:
+    needs = {}
+    for role, need in step.request.needs().items():
+        entry = step.target.registry.entry(need.key)
+        if entry is None or entry.status != "ready":
+            raise ProductError(f"The {role} of {step.request.label} is not there.", "run the batch again.")
+        needs[role] = str(Path(step.target.registry.root) / entry.path)
+    return Job(request=step.request, files=step.target.files, needs=needs)
+
+
+def _make(todo: list[tuple[Step, Job]], scratch: Path) -> Iterator[Outcome]:
+    if not todo:
+        return
+    results = _engine_results([job for _, job in todo], todo[0][0].engine, scratch)
+    for step, _ in todo:
+        start = time.perf_counter()
+        made = next(results)
+        if isinstance(made, Exception):
+            yield _failed(step, made, time.perf_counter() - start)
+            continue
+        try:
+            yield _commit(step, made, start)
+        except (XtendsrcError, OSError) as error:
+            yield _failed(step, error, time.perf_counter() - start)
+
+
+def _engine_results(jobs: list[Job], engine: str, scratch: Path) -> Iterator[Made | Exception]:
+    if engine == "native":
+        from xtendsrc.engines import native
+
+        yield from native.make(jobs, scratch)
+        return
+    from xtendsrc.engines import heasoft
+
+    for job in jobs:
+        try:
+            yield heasoft.make(job, scratch)
+        except Exception as error:  # one failure, of whatever kind, must not stop the others
+            logger.debug("%s failed", job.request.label, exc_info=True)
+            yield error
+
+
+def _commit(step: Step, made: Made, start: float) -> Outcome:
+    from xtendsrc.generate.cache import arrays_of
+    from xtendsrc.registry import Record
+
+    request, registry = step.request, step.target.registry
+    seconds = time.perf_counter() - start
+    record = Record(
+        key=request.key,
+        state=step.state,
+        kind=request.kind,
+        request=request.to_json(),
+        source=step.target.source,
+        obs_id=request.obs_id,
+        dataclass=request.dataclass,
+        inputs=dict(step.inputs),
+        engine=made.engine,
+        versions=dict(made.versions),
+        calls=tuple(made.calls),
+        warnings=tuple(made.warnings),
+        log=made.log,
+        wall_time=seconds,
+    )
+    path = Path(made.path)
+    registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(path))
+    return outcome_of(step, "made", seconds=seconds, warnings=tuple(made.warnings))
+
+
+def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
+    """Remember a failure, unless the registry itself is what failed, and report it."""
+    from xtendsrc.errors import RegistryError
+    from xtendsrc.registry import Record
+
+    request = step.request
+    log = str(getattr(error, "log", ""))
+    reason = str(error) if isinstance(error, XtendsrcError) else f"{type(error).__name__}: {error}"
+    logger.error("%s %s %s: %s", request.obs_id, request.dataclass, request.label, reason)
+    if not isinstance(error, (RegistryError, OSError)):
+        record = Record(
+            key=request.key,
+            state=step.state,
+            kind=request.kind,
+            request=request.to_json(),
+            source=step.target.source,
+            obs_id=request.obs_id,
+            dataclass=request.dataclass,
+            inputs=dict(step.inputs),
+            engine=step.engine,
+            log=log,
+            wall_time=seconds,
+        )
+        step.target.registry.fail(record, reason)
+    return outcome_of(step, "failed", reason=reason, seconds=seconds, log=log)
+
+
+def outcome_of(
+    step: Step,
+    result: str,
+    *,
+    reason: str = "",
+    seconds: float = 0.0,
+    log: str = "",
+    warnings: tuple[str, ...] = (),
+) -> Outcome:
+    """State what became of a step."""
+    request = step.request
+    return Outcome(
+        root=str(step.target.registry.root),
+        key=request.key,
+        source=step.target.source,
+        obs_id=request.obs_id,
+        dataclass=request.dataclass,
+        product=request.label,
+        result=result,
+        engine=step.engine,
+        seconds=seconds,
+        reason=reason,
+        log=log,
+        warnings=warnings,
+    )

@@ -1,0 +1,64 @@
+"""Mission time: seconds in TT since the mission's epoch, and absolute times.
+
+XRISM counts from 2019-01-01T00:00:00 UTC, which is MJD 58484 + 69.184 s in TT (keywords MJDREFI and MJDREFF of its
+event files; ABC guide, chapter 5). Only the keywords of the file at hand are used where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xtendsrc.errors import MissingKeywordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from astropy.time import Time
+
+EPOCH = {"MJDREFI": 58484, "MJDREFF": 8.007407407410000e-04, "TIMESYS": "TT"}
+
+
+def mission_time(seconds: Any, header: Mapping[str, Any] | None = None) -> Time:
+    """Turn mission seconds into absolute times.
+
+    Parameters
+    ----------
+    seconds : float or array of float
+        Mission seconds.
+    header : mapping, optional
+        A FITS header with MJDREFI and MJDREFF, or MJDREF, and TIMESYS; the XRISM epoch if not given.
+
+    Returns
+    -------
+    astropy.time.Time
+        In the scale that TIMESYS names (TT), good to better than a microsecond.
+
+    Raises
+    ------
+    MissingKeywordError
+        If the header has no reference epoch.
+    """
+    from astropy.time import TimeDelta
+
+    return _epoch(header) + TimeDelta(seconds, format="sec")
+
+
+def mission_seconds(time: Time, header: Mapping[str, Any] | None = None) -> Any:
+    """Turn absolute times into mission seconds; the inverse of `mission_time`."""
+    epoch = _epoch(header)
+    return (getattr(time, epoch.scale) - epoch).to_value("sec")
+
+
+def _epoch(header: Mapping[str, Any] | None) -> Time:
+    from astropy.time import Time
+
+    keys = EPOCH if header is None else header
+    scale = str(keys.get("TIMESYS", "TT")).strip().lower()
+    if "MJDREFI" in keys and "MJDREFF" in keys:
+        return Time(float(keys["MJDREFI"]), float(keys["MJDREFF"]), format="mjd", scale=scale)
+    if "MJDREF" in keys:
+        return Time(float(keys["MJDREF"]), format="mjd", scale=scale)
+    raise MissingKeywordError(
+        "The header has neither MJDREFI and MJDREFF nor MJDREF, so its times cannot be made absolute.",
+        "check the file that it comes from.",
+    )

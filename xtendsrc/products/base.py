@@ -1,0 +1,275 @@
+"""What every product has in common: a request, where it is kept, its status, its file, its provenance.
+
+Nothing here draws: `Product.view` looks up the drawing function for its kind in `xtendsrc.view` when it is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from xtendsrc.errors import InputNotFoundError, ProductError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from astropy.io import fits
+
+    from xtendsrc.registry import Registry
+    from xtendsrc.request import Request
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a product's inputs are and where it is kept: plain data and the registry's address.
+
+    Parameters
+    ----------
+    files : mapping of str to tuple of str
+        Input files of one data class by role (see `xtendsrc.engines.job.Job`).
+    registry : Registry
+        The registry of the output directory.
+    source : str
+        Name of the source that asked, for tables; no part of a product's identity.
+    engine : {"auto", "heasoft", "native"}
+        Which engine is asked for; no part of a product's identity either.
+    """
+
+    files: Mapping[str, tuple[str, ...]]
+    registry: Registry
+    source: str = ""
+    engine: str = "auto"
+
+
+class Product:
+    """A product that may or may not exist yet.
+
+    Asking for ``data``, ``path`` or ``view()`` makes what is missing; ``repr`` and ``status`` never do.
+
+    Parameters
+    ----------
+    request : Request
+        The statement of the product.
+    target : Target
+        Its inputs and its registry.
+    """
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, request: Request, target: Target) -> None:
+        self._request: Request | None = request
+        self._target: Target | None = target
+        self._file: Path | None = None
+        self._content: tuple[tuple[int, int], Any] | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Open a file of this kind that xtendsrc need not have made.
+
+        Raises
+        ------
+        InputNotFoundError
+            If there is no such file.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise InputNotFoundError(f"There is no file {file}.", "check the path.")
+        product = cls.__new__(cls)
+        product._request, product._target = None, None
+        product._file, product._content = file, None
+        return product
+
+    # --- identity -----------------------------------------------------------------------------------------------
+
+    @property
+    def request(self) -> Request:
+        """The frozen statement of this product.
+
+        Raises
+        ------
+        ProductError
+            If the product was read from a file and has no request.
+        """
+        if self._request is None:
+            raise ProductError(f"{self._file} was read from disk and has no request.", "use its data and header.")
+        return self._request
+
+    @property
+    def target(self) -> Target:
+        """The inputs and the registry of this product."""
+        if self._target is None:
+            raise ProductError(f"{self._file} was read from disk and belongs to no registry.", "use its data.")
+        return self._target
+
+    @property
+    def key(self) -> str:
+        """Thirty-two hexadecimal digits that identify the product."""
+        return self.request.key
+
+    @property
+    def obs_id(self) -> str:
+        """The ObsID."""
+        return self.request.obs_id if self._request else str(self.header.get("OBS_ID", ""))
+
+    @property
+    def dataclass(self) -> str:
+        """The data class."""
+        return self.request.dataclass if self._request else str(self.header.get("DATACLAS", ""))
+
+    @property
+    def source(self) -> str:
+        """Name of the source that asked for the product, or an empty string."""
+        return self._target.source if self._target else ""
+
+    @property
+    def engine(self) -> str:
+        """The engine asked for: ``auto``, ``heasoft`` or ``native``; `provenance` says which one made it."""
+        return self._target.engine if self._target else "auto"
+
+    # --- state --------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """``missing``, ``ready``, ``stale`` or ``failed``; looking never makes anything."""
+        return self._status()[0]
+
+    @property
+    def status_reason(self) -> str:
+        """Why the product has its status, in words; empty when it is ready."""
+        return self._status()[1]
+
+    def _status(self) -> tuple[str, str]:
+        if self._request is None:
+            return "ready", ""
+        from xtendsrc.generate.plan import status
+
+        return status(self.request, self.target)
+
+    def compute(self, **options: Any) -> Self:
+        """Make the product and whatever it needs, unless it is ready.
+
+        Parameters
+        ----------
+        **options
+            As for `xtendsrc.compute`.
+
+        Raises
+        ------
+        ProductError
+            If it, or a product it needs, cannot be made.
+        """
+        if self._request is not None:
+            from xtendsrc.generate import compute
+
+            compute(self, quiet=True, **options).raise_for(self.key)
+        return self
+
+    # --- content ------------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The FITS file; made first if missing or stale.
+
+        Raises
+        ------
+        ProductError
+            If it cannot be made, or failed before and nothing has changed since.
+        """
+        if self._file is not None:
+            return self._file
+        from xtendsrc.generate import ensure
+
+        return ensure(self)
+
+    @property
+    def header(self) -> fits.Header:
+        """The FITS header that describes the data."""
+        header: fits.Header = self.content["header"]
+        return header
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything read from the file, read again when the file has changed."""
+        path = self.path
+        stat = path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        if self._content is None or self._content[0] != stamp:
+            self._content = (stamp, self._load(path))
+        content: dict[str, Any] = self._content[1]
+        return content
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def unload(self) -> None:
+        """Forget the data in memory; they are read again when asked for."""
+        self._content = None
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the product was made: engine, versions, calls, parameters, inputs, times.
+
+        Raises
+        ------
+        ProductError
+            If it has not been made yet.
+        """
+        entry = self.target.registry.entry(self.key)
+        if entry is None:
+            raise ProductError(f"{self!r} has not been made yet.", "call its compute().")
+        return dict(entry.provenance())
+
+    @property
+    def log(self) -> str:
+        """What the tasks printed while they made (or failed to make) the product; empty for the native engine."""
+        entry = self.target.registry.entry(self.key)
+        return entry.log if entry is not None else ""
+
+    def view(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the product and return the axes; see `xtendsrc.view` for the options of each kind."""
+        return self._drawer()(self, ax=ax, **options)
+
+    def save_view(self, save_path: str | Path, **options: Any) -> Path:
+        """Draw the product into an image file and return its path; no figure stays open."""
+        from xtendsrc.view.figure import save
+
+        return save(self._drawer(), self, Path(save_path), **options)
+
+    def _drawer(self) -> Any:
+        return getattr(importlib.import_module("xtendsrc.view"), f"view_{self.kind}")
+
+    # --- looks --------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        if self._request is None:
+            return f"<{type(self).__name__} of {self._file}>"
+        return f"<{type(self).__name__} {self.obs_id} {self.dataclass} {self.request.label} {self.key[:8]}>"
+
+    def _summary(self) -> dict[str, str]:
+        status, reason = self._status()
+        rows = {"status": f"{status}: {reason}" if reason else status}
+        if self._request is None:
+            return {**rows, "file": str(self._file)}
+        return {
+            **({"source": self.source} if self.source else {}),
+            "ObsID": self.obs_id,
+            "data class": self.dataclass,
+            "product": self.request.label,
+            "key": self.key,
+            **rows,
+        }
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in self._summary().items()
+        )
+        return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
+
+    def __reduce__(self) -> Any:
+        if self._request is None:
+            return type(self).read, (self._file,)
+        return type(self), (self._request, self._target)

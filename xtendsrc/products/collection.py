@@ -1,0 +1,111 @@
+"""What plural methods return: a sequence of products that can be selected, tabulated, made and viewed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, overload
+
+from xtendsrc.errors import RequestError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from xtendsrc.generate import Report
+    from xtendsrc.products.base import Product
+
+
+class Products(Sequence["Product"]):
+    """A frozen sequence of products; indexing by a slice or `select` gives another one.
+
+    Parameters
+    ----------
+    products : iterable of Product
+        The products, in the order they are kept.
+    """
+
+    def __init__(self, products: Iterable[Product]) -> None:
+        self._products = tuple(products)
+
+    @overload
+    def __getitem__(self, index: int) -> Product: ...
+    @overload
+    def __getitem__(self, index: slice) -> Products: ...
+    def __getitem__(self, index: int | slice) -> Product | Products:
+        if isinstance(index, slice):
+            return Products(self._products[index])
+        return self._products[index]
+
+    def __len__(self) -> int:
+        return len(self._products)
+
+    def __add__(self, other: Iterable[Product]) -> Products:
+        return Products((*self._products, *other))
+
+    def select(self, **wanted: Any) -> Products:
+        """Keep the products whose attributes, or request fields, have the values given.
+
+        Parameters
+        ----------
+        **wanted
+            For example ``obs_id="900001010"``, ``dataclass="300000a0"``, ``kind="image"``, ``status="failed"``,
+            ``channels=(83, 1666)``, ``binning=4``.
+
+        Raises
+        ------
+        RequestError
+            If no product here has such an attribute.
+        """
+        for name in wanted:
+            if self._products and all(_field(p, name) is _ABSENT for p in self._products):
+                raise RequestError(f"No product here has a field {name!r}.", "see .table for what can be selected.")
+        return Products(p for p in self._products if all(_field(p, n) == v for n, v in wanted.items()))
+
+    @property
+    def table(self) -> Table:
+        """One row a product: source, ObsID, data class, what it is, status and why, key."""
+        from astropy.table import Table
+
+        rows = [(p.source, p.obs_id, p.dataclass, p.kind, p.request.label, *p._status(), p.key) for p in self._products]
+        names = ("source", "obs_id", "dataclass", "kind", "product", "status", "reason", "key")
+        return Table(rows=rows or None, names=names, dtype=("U64",) * len(names) if not rows else None)
+
+    def compute(self, **options: Any) -> Report:
+        """Make everything missing in one batch; see `xtendsrc.compute`."""
+        from xtendsrc.generate import compute
+
+        return compute(self, **options)
+
+    def view(self, **options: Any) -> Any:
+        """Draw all products side by side and return the array of axes."""
+        from xtendsrc.view.figure import gallery
+
+        self.compute()
+        return gallery(self._products, **options)
+
+    def __repr__(self) -> str:
+        lines = [f"  {i}: {p!r}" for i, p in enumerate(self._products[:20])]
+        more = [f"  ... and {len(self) - 20} more"] if len(self) > 20 else []
+        return "\n".join([f"<{len(self)} products>", *lines, *more])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{i}</td><td>{escape(p.obs_id)}</td><td>{escape(p.dataclass)}</td>"
+            f"<td>{escape(p.request.label)}</td><td>{escape(p.status)}</td></tr>"
+            for i, p in enumerate(self._products)
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("", "ObsID", "data class", "product", "status"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+_ABSENT = object()
+
+
+def _field(product: Product, name: str) -> Any:
+    if hasattr(type(product), name):
+        return getattr(product, name)
+    for holder in (product.request, getattr(product.request, "selection", None)):
+        if hasattr(holder, name):
+            return getattr(holder, name)
+    source = getattr(product.request, "source", None)
+    return getattr(getattr(source, "selection", None), name, _ABSENT)

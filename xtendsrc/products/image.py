@@ -1,0 +1,161 @@
+"""Counts images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from xtendsrc.products.base import Product
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+    from astropy.wcs import WCS
+
+    from xtendsrc.regions import RegionSet
+
+
+class ImageLike(Product):
+    """A product that is an image in the primary extension: counts or seconds on a SKY or DET grid."""
+
+    @property
+    def data(self) -> np.ndarray:
+        """The pixels, (ny, nx), in the unit of `unit`."""
+        data: np.ndarray = self.content["data"]
+        return data
+
+    @property
+    def wcs(self) -> WCS:
+        """The celestial coordinates of a SKY image, or the linear ones of a DET image."""
+        wcs: WCS = self.content["wcs"]
+        return wcs
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ny, nx = self.data.shape
+        return ny, nx
+
+    @property
+    def frame(self) -> str:
+        """``SKY`` if the axes are celestial, else ``DET``."""
+        return "SKY" if self.wcs.has_celestial else "DET"
+
+    @property
+    def binning(self) -> int:
+        """Unbinned SKY or DET pixels on a side of one pixel."""
+        return round(float(self.header.get("IMGBIN", self.header.get("CDELT1P", 1))))
+
+    @property
+    def exposure(self) -> Quantity:
+        """The EXPOSURE keyword, in seconds."""
+        import astropy.units as u
+
+        return float(self.header["EXPOSURE"]) * u.s
+
+    def value_at(self, position: SkyCoord) -> Any:
+        """Give the value of the pixel that holds a position.
+
+        Parameters
+        ----------
+        position : SkyCoord
+            One position on the sky.
+
+        Raises
+        ------
+        RegionError
+            If the position is outside the image.
+        """
+        from xtendsrc.errors import RegionError
+
+        column, row = (int(i) for i in self.wcs.world_to_array_index(position)[::-1])
+        ny, nx = self.shape
+        if not (0 <= row < ny and 0 <= column < nx):
+            raise RegionError(f"{position.to_string('hmsdms')} is outside {self!r}.", "give a position in the field.")
+        return self.data[row, column]
+
+    def mask(self, region: Any) -> np.ndarray:
+        """Tell which pixels have their centre in a region.
+
+        Parameters
+        ----------
+        region : RegionSet, regions.Region, list of them, or path
+            See `xtendsrc.regions.RegionSet.of`.
+
+        Returns
+        -------
+        ndarray of bool, (ny, nx)
+        """
+        import numpy as np
+
+        from xtendsrc.regions import RegionSet
+
+        pixels: RegionSet = self._on_grid(RegionSet.of(region))
+        ny, nx = self.shape
+        centres_x = (np.arange(nx) + 0.5) * self.binning + 0.5
+        centres_y = (np.arange(ny) + 0.5) * self.binning + 0.5
+        x, y = np.meshgrid(centres_x, centres_y)
+        inside: np.ndarray = pixels.mask(x.ravel(), y.ravel()).reshape(ny, nx)
+        return inside
+
+    def _on_grid(self, region: RegionSet) -> RegionSet:
+        """Give a region in the unbinned pixels of this image's frame."""
+        from xtendsrc.errors import RegionError
+
+        if region.frame == "icrs":
+            return region.to_pixels(unbinned_wcs(self.wcs, self.binning), frame=self.frame)
+        if region.frame != self.frame:
+            raise RegionError(
+                f"A region in {region.frame} pixels cannot be used on {self!r}, which is in {self.frame}.",
+                "give the region in ICRS.",
+            )
+        return region
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        from astropy.io import fits
+        from astropy.wcs import WCS
+
+        with fits.open(path, memmap=False) as hdus:
+            hdu = next((h for h in hdus if h.data is not None and h.data.ndim == 2), hdus[0])
+            header = hdu.header.copy()
+            data = hdu.data.astype(hdu.data.dtype.newbyteorder("="), copy=False)
+        return {"data": data, "header": header, "wcs": WCS(header, fix=False)}
+
+
+class Image(ImageLike):
+    """A counts image, int32."""
+
+    kind: ClassVar[str] = "image"
+    unit: ClassVar[str] = "ct"
+
+    @property
+    def channels(self) -> tuple[int, int] | None:
+        """First and last PI channel, inclusive, from the header; None if the file does not say."""
+        header = self.header
+        if "CHANMIN" not in header or "CHANMAX" not in header:
+            return None
+        return int(header["CHANMIN"]), int(header["CHANMAX"])
+
+    @property
+    def energy(self) -> Quantity | None:
+        """The edges of the band in keV, as it was really cut on the 6 eV grid."""
+        from xtendsrc.instrument import channels_to_band
+
+        return None if self.channels is None else channels_to_band(*self.channels)
+
+    @property
+    def counts(self) -> int:
+        """All counts in the image."""
+        return int(self.data.sum())
+
+
+def unbinned_wcs(wcs: WCS, binning: int) -> WCS:
+    """Give the WCS of the grid before it was binned, in which pixel n is the column value n."""
+    if binning == 1:
+        return wcs
+    fine = wcs.deepcopy()
+    fine.wcs.crpix = (wcs.wcs.crpix - 0.5) * binning + 0.5
+    fine.wcs.cdelt = wcs.wcs.cdelt / binning
+    return fine

@@ -1,0 +1,150 @@
+"""Light curves: of one region as extracted, and net of background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from xtendsrc.products.base import Product
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from astropy.table import Table
+    from astropy.time import Time
+    from astropy.units import Quantity
+
+    from xtendsrc.gti import GTI
+    from xtendsrc.request import NetCurveRequest
+
+
+class LightCurve(Product):
+    """Count rates in equal bins of time.
+
+    ``table`` holds the RATE columns as written: TIME relative to TIMEZERO, RATE, ERROR, FRACEXP, ERROR_LO, ERROR_HI.
+    """
+
+    kind: ClassVar[str] = "lightcurve"
+
+    @property
+    def table(self) -> Table:
+        """The columns of the RATE extension, one row a bin."""
+        table: Table = self.content["table"]
+        return table
+
+    @property
+    def seconds(self) -> Any:
+        """Bin centres in mission seconds, float64."""
+        header = self.header
+        shift = (0.5 - float(header.get("TIMEPIXR", 0.5))) * float(header["TIMEDEL"])
+        return self.table["TIME"].data.astype(float) + float(header.get("TIMEZERO", 0.0)) + shift
+
+    @property
+    def time(self) -> Time:
+        """Bin centres as absolute times (TT scale of the mission; `Time.utc` gives UTC)."""
+        from xtendsrc.missiontime import mission_time
+
+        return mission_time(self.seconds, self.header)
+
+    @property
+    def bin(self) -> Quantity:
+        """Width of a bin."""
+        import astropy.units as u
+
+        return float(self.header["TIMEDEL"]) * u.s
+
+    @property
+    def rate(self) -> Quantity:
+        """Counts a second."""
+        return self._rate("RATE")
+
+    @property
+    def error(self) -> Quantity:
+        """The symmetric error, the root of the counts; zero for an empty bin."""
+        return self._rate("ERROR")
+
+    @property
+    def error_lo(self) -> Quantity:
+        """Lower Poisson error, right for few and for no counts (Gehrels 1986)."""
+        return self._rate("ERROR_LO")
+
+    @property
+    def error_hi(self) -> Quantity:
+        """Upper Poisson error, right for few and for no counts (Gehrels 1986)."""
+        return self._rate("ERROR_HI")
+
+    @property
+    def exposed(self) -> Quantity:
+        """Seconds of each bin inside the good time intervals."""
+        import astropy.units as u
+
+        return self.table["FRACEXP"].data.astype(float) * self.bin.to_value(u.s) * u.s
+
+    @property
+    def gti(self) -> GTI:
+        """The good time intervals the curve was made with."""
+        from xtendsrc.gti import GTI
+
+        return GTI.read(self.path)
+
+    def _rate(self, column: str) -> Quantity:
+        import astropy.units as u
+
+        from xtendsrc.errors import MissingColumnError
+
+        if column not in self.table.colnames:
+            raise MissingColumnError(
+                f"{self.path} has no column {column}.", f"it has {', '.join(self.table.colnames)}."
+            )
+        return self.table[column].data.astype(float) / u.s * u.ct
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        cached = self._cached()
+        if cached is not None:
+            return cached
+        from astropy.io import fits
+        from astropy.table import Table
+
+        with fits.open(path, memmap=False) as hdus:
+            hdu = hdus["RATE"]
+            columns = {n: hdu.data[n].astype(hdu.data[n].dtype.newbyteorder("=")) for n in hdu.columns.names}
+            header = hdu.header.copy()
+        return {"table": Table(columns), "header": header}
+
+    def _cached(self) -> dict[str, Any] | None:
+        """Give the copy that the registry keeps, if this product has one."""
+        if self._target is None:
+            return None
+        arrays = self._target.registry.arrays(self.key)
+        if arrays is None or "RATE/header" not in arrays:
+            return None
+        from astropy.io import fits
+        from astropy.table import Table
+
+        header = fits.Header.fromstring(arrays.pop("RATE/header").tobytes().decode("ascii"))
+        names = [h for h in (header[f"TTYPE{i}"] for i in range(1, header["TFIELDS"] + 1)) if f"RATE/{h}" in arrays]
+        return {"table": Table({n: arrays[f"RATE/{n}"] for n in names}), "header": header}
+
+
+class NetCurve(LightCurve):
+    """A light curve net of background, with the two curves it comes from."""
+
+    kind: ClassVar[str] = "netcurve"
+
+    @property
+    def source_curve(self) -> LightCurve:
+        """The curve of the source region."""
+        return LightCurve(self._net.source, self.target)
+
+    @property
+    def background(self) -> LightCurve | None:
+        """The curve of the background region, unscaled; None if no background was subtracted."""
+        request = self._net.background
+        return None if request is None else LightCurve(request, self.target)
+
+    @property
+    def _net(self) -> NetCurveRequest:
+        from xtendsrc.request import NetCurveRequest
+
+        request = self.request
+        assert isinstance(request, NetCurveRequest)
+        return request

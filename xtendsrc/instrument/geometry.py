@@ -54,6 +54,29 @@ def _rotate(x: ArrayLike, y: ArrayLike, angle: ArrayLike) -> tuple[np.ndarray, n
     return SKY_CENTRE + dx * c - dy * s, SKY_CENTRE + dx * s + dy * c
 
 
+def _axes(ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors to a position, to its East and to its North; shape (3, ...)."""
+    a, d = np.broadcast_arrays(np.radians(ra), np.radians(dec))
+    sa, ca, sd, cd = np.sin(a), np.cos(a), np.sin(d), np.cos(d)
+    return np.stack([cd * ca, cd * sa, sd]), np.stack([-sa, ca, 0 * sa]), np.stack([-sd * ca, -sd * sa, cd])
+
+
+def _reproject(
+    x: ArrayLike, y: ArrayLike, start: tuple[Any, Any], stop: tuple[Any, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the tangent plane around ``start`` (X to the West) on the one around ``stop``."""
+    scale = np.radians(PIXEL_DEG)
+    px, py = (np.asarray(x) - SKY_CENTRE) * scale, (np.asarray(y) - SKY_CENTRE) * scale
+    r, e, n = _axes(*start)
+    to_r, to_e, to_n = _axes(*stop)
+
+    def along(axis: np.ndarray) -> np.ndarray:
+        return (r * axis).sum(0) - px * (e * axis).sum(0) + py * (n * axis).sum(0)
+
+    depth = along(to_r) * scale
+    return SKY_CENTRE - along(to_e) / depth, SKY_CENTRE + along(to_n) / depth
+
+
 def _offset_of(header: Mapping[str, Any]) -> tuple[float, float]:
     """FOC offset from the optical axis in both grids, where the header has it in both."""
     names = ("OPTDETX", "OPTFOCX", "OPTDETY", "OPTFOCY")
@@ -165,6 +188,33 @@ class Geometry:
     def icrs_to_det(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """DETX, DETY of celestial positions, for the nominal pointing."""
         return self.sky_to_det(*self.icrs_to_sky(position))
+
+    def pointed_to_sky(
+        self, focx: ArrayLike, focy: ArrayLike, ra: ArrayLike, dec: ArrayLike, roll: ArrayLike
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """SKY X, Y of FOC positions while the telescope points elsewhere than nominal.
+
+        Parameters
+        ----------
+        focx, focy : array_like
+            FOC positions.
+        ra, dec, roll : array_like
+            Pointing (centre of FOC) and its angle of +FOCY East of the North there, deg; one each or one a position.
+
+        Returns
+        -------
+        x, y : ndarray
+            Exact for any distance: tangent plane of the pointing -> sphere -> tangent plane of the nominal one.
+        """
+        x, y = _rotate(focx, focy, roll)
+        return _reproject(x, y, (ra, dec), (self.ra_nom, self.dec_nom))
+
+    def sky_to_pointed(
+        self, x: ArrayLike, y: ArrayLike, ra: ArrayLike, dec: ArrayLike, roll: ArrayLike
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """FOC positions of SKY positions for any pointing, the inverse of `pointed_to_sky`."""
+        px, py = _reproject(x, y, (self.ra_nom, self.dec_nom), (ra, dec))
+        return _rotate(px, py, -np.asarray(roll))
 
     def off_axis(self, detx: ArrayLike, dety: ArrayLike) -> np.ndarray:
         """Arcminutes from the optical axis at DET positions (tangent plane)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from xtendsrc.engines.heasoft.discovery import Installation, find_installation, installation
 from xtendsrc.engines.heasoft.kinds import SUPPORTED_KINDS, refusal
-from xtendsrc.engines.heasoft.processes import cancel_all
+from xtendsrc.engines.heasoft.processes import cancel_running
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.heasoft.usercall import UserTask
 from xtendsrc.engines.heasoft.workspace import sweep
@@ -29,7 +29,7 @@ __all__ = [
     "UserTask",
     "available",
     "caldb_version",
-    "cancel_all",
+    "cancel_running",
     "find_installation",
     "installation",
     "make",

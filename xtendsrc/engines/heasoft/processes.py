@@ -94,7 +94,7 @@ def deadline(running: Child, seconds: float | None) -> Iterator[None]:
         timer.cancel()
 
 
-def cancel_all() -> int:
+def cancel_running() -> int:
     """Stop every task this process is running, with everything it started; return how many there were."""
     with _lock:
         found = list(_running.values())

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines.heasoft.discovery import Installation, installation
 from xtendsrc.engines.heasoft.parfile import FILE_WORDS, Parameter, ParFile
@@ -19,11 +18,13 @@ from xtendsrc.engines.heasoft.runners import runner_for
 from xtendsrc.engines.heasoft.task import Call, TaskResult, move, run
 from xtendsrc.engines.heasoft.workspace import private_workspace, short_name
 from xtendsrc.errors import InputNotFoundError, TaskError, TaskParameterError
-from xtendsrc.settings import RunnerName
 
-_FILE_NAMES = re.compile(
-    r"file|^(in|out)put|dir$|^(in|out)fil|eventsout|fitsbinlc|unbinlc|^(in|out)root", re.IGNORECASE
-)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xtendsrc.settings import RunnerName
+
+_FILE_NAMES = re.compile(r"file|^(in|out)(put|fil|root)|dir$|eventsout|fitsbinlc|unbinlc", re.IGNORECASE)
 _OUTPUTS = re.compile(r"^out(put|file|fil|dir|root|.*file)?$|^(mergefile|eventsout|phafile|fitsbinlc|unbinlc|qdpfile)$")
 _OUTPUTS_OF = {"extractor": frozenset({"imgfile"})}
 _EXTENDED = re.compile(r"(?P<mark>[!@]?)(?P<path>.+?)(?P<rest>(\[.*\]|\+\d+)?)\Z", re.DOTALL)
@@ -129,13 +130,13 @@ class _Files:
         for name, known in self.links.items():
             if known == path:
                 return name
-        name = self._free(short_name(path, len(self.links) + 1), "in")
+        name = self._free(short_name(path, f"in{len(self.links) + 1}"), "in")
         self.links[name] = path
         return name
 
     def output(self, parameter: str, target: Path, *, required: bool) -> str:
         """A name for an output."""
-        name = self._free(short_name(target, len(self.outputs) + 1).replace("in", "out", 1), "out")
+        name = self._free(short_name(target, f"out{len(self.outputs) + 1}"), "out")
         self.outputs.append(_Output(parameter, name, target, required))
         return name
 
@@ -147,11 +148,10 @@ class _Files:
 def _resolve(parfile: ParFile, given: Mapping[str, Any]) -> _Files:
     """Find the files among the values; inputs first, so that an output never takes an input's name."""
     files = _Files(dict(given))
-    names = [
-        n for n, v in given.items() if isinstance(v, (str, os.PathLike)) and _may_be_file(parfile[n], os.fspath(v))
-    ]
+    words = {n: os.fspath(v) for n, v in given.items() if isinstance(v, (str, os.PathLike))}
+    names = [n for n, text in words.items() if _may_be_file(parfile[n], text)]
     for name in sorted(names, key=lambda n: _is_output(parfile, n)):
-        value = os.fspath(given[name])
+        value = words[name]
         if _is_output(parfile, name):
             files.parameters[name] = _output(files, parfile, name, value, given)
         else:
@@ -160,9 +160,7 @@ def _resolve(parfile: ParFile, given: Mapping[str, Any]) -> _Files:
 
 
 def _may_be_file(parameter: Parameter, value: str) -> bool:
-    if value.strip().lower() in FILE_WORDS or parameter.type not in {"s"} | {
-        t for t in (parameter.type,) if t[0] == "f"
-    }:
+    if value.strip().lower() in FILE_WORDS or not (parameter.is_file or parameter.type == "s"):
         return False
     return parameter.is_file or _FILE_NAMES.search(parameter.name) is not None or os.sep in value
 
@@ -211,13 +209,15 @@ def _output(files: _Files, parfile: ParFile, name: str, value: str, given: Mappi
         return files.link(target)
     if not target.parent.is_dir():
         raise TaskParameterError(f"{name}: there is no directory {target.parent}.", "make it, or correct the path.")
-    clobber = (
-        parfile["clobber"].text(given.get("clobber", parfile["clobber"].default)) if "clobber" in parfile else "no"
-    )
-    if target.exists() and not forced and clobber != "yes":
+    if target.exists() and not forced and not _clobbers(parfile, given):
         raise TaskError(f"{parfile.task}: {name}={target} exists already.", "pass clobber=True to replace it.")
     required = not name.endswith("root")
     return ("!" if forced else "") + files.output(name, target, required=required)
+
+
+def _clobbers(parfile: ParFile, given: Mapping[str, Any]) -> bool:
+    parameter = parfile.parameters.get("clobber")
+    return parameter is not None and parameter.text(given.get("clobber", parameter.default)) == "yes"
 
 
 def _deliver(result: TaskResult, expected: list[_Output]) -> TaskResult:

@@ -87,13 +87,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def short_name(path: str | os.PathLike[str], number: int) -> str:
-    """A name for an input inside a scratch directory: its own when that is short and plain, else ``in<number>``."""
+def short_name(path: str | os.PathLike[str], stem: str) -> str:
+    """A name inside a scratch directory: the file's own when that is short and plain, else `stem` and its suffix."""
     name = Path(path).name
     if len(name) <= LONGEST_NAME and _PLAIN.match(name) and not name.startswith("-"):
         return name
     suffix = _SUFFIX.search(name)
-    return f"in{number}{suffix[0] if suffix else ''}"
+    return f"{stem}{suffix[0] if suffix else ''}"
 
 
 def scratch_base() -> Path:
@@ -174,5 +174,5 @@ def _stop_orphans(root: Path) -> None:
     """Kill processes that still stand in a dead owner's directory (where the system shows them)."""
     for entry in Path("/proc").glob("[0-9]*/cwd"):
         with suppress(OSError):
-            if Path(os.readlink(entry)).is_relative_to(root):
+            if entry.readlink().is_relative_to(root):
                 os.kill(int(entry.parent.name), signal.SIGKILL)

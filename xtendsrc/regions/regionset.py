@@ -1,0 +1,425 @@
+"""A region: shapes in one frame, with HEASoft's edge rules."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RegionError
+from xtendsrc.regions import sky
+from xtendsrc.regions.shapes import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import regions
+    from astropy.coordinates import SkyCoord
+    from astropy.io import fits
+    from astropy.wcs import WCS
+    from numpy.typing import ArrayLike, NDArray
+
+FRAMES = ("icrs", "SKY", "DET")
+
+#: First and last pixel of both axes: ((x_min, x_max), (y_min, y_max)).
+Limits = tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class RegionSet:
+    """Shapes in one frame: the union of those included, less every one excluded.
+
+    With excluded shapes only, everything but them is meant. The order of the shapes does not matter; included ones are
+    kept first, which is the order in which HEASoft gives a file the same meaning.
+
+    Parameters
+    ----------
+    frame : {"icrs", "SKY", "DET"}
+        ``icrs``: every value in degrees (sizes too; angles as ds9 has them, from West to North). ``SKY`` and ``DET``:
+        1-based pixels of the unbinned grid, equal to the X, Y or DETX, DETY of an event.
+    shapes : tuple of Shape
+        At least one.
+
+    Raises
+    ------
+    RegionError
+        Without a shape, or for an unknown frame or a declination beyond the poles.
+    """
+
+    frame: str
+    shapes: tuple[Shape, ...]
+
+    def __post_init__(self) -> None:
+        if self.frame not in FRAMES:
+            raise RegionError(f"{self.frame!r} is not a frame of a region.", f"Use one of {', '.join(FRAMES)}.")
+        ordered = sorted(self.shapes, key=lambda shape: shape.exclude)
+        object.__setattr__(self, "shapes", tuple(ordered))
+        if not ordered:
+            raise RegionError("The region holds no shape.", "Give at least one; the whole field is no region at all.")
+        if self.frame == "icrs":
+            for shape in ordered:
+                _check_declination(shape)
+
+    # --- ways in --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, x: Any, frame: str = "SKY") -> RegionSet:
+        """Make a region of whatever states one.
+
+        Parameters
+        ----------
+        x : RegionSet, regions.Region, str, Path, or a list of them
+            Region objects of the ``regions`` package may be on the sky or in pixels (0-based there, 1-based here); one
+            with ``meta["include"] = False`` is excluded. A string or path names a region file. Lists may be nested
+            and are taken together: every excluded shape is excluded from every included one.
+        frame : {"SKY", "DET"}
+            The grid that pixel regions and pixel region files refer to.
+        """
+        from xtendsrc.regions.convert import region_set_of
+
+        return region_set_of(x, frame)
+
+    @classmethod
+    def read(cls, path: str | Path, frame: str = "SKY") -> RegionSet:
+        """Read a region file in the syntax of ds9 or HEASoft.
+
+        Parameters
+        ----------
+        path : path-like
+            A text file.
+        frame : {"SKY", "DET"}
+            The grid that ``physical`` and ``image`` coordinates refer to; both mean unbinned pixels.
+
+        Raises
+        ------
+        RegionError
+            For anything that is not understood, for an angular size without a unit, and for a file without a region;
+            the message names file and line.
+        """
+        from xtendsrc.regions.reader import read_region_file
+
+        return read_region_file(path, frame)
+
+    @classmethod
+    def from_canonical(cls, x: Any) -> RegionSet:
+        """Make the region that `canonical` describes."""
+        try:
+            frame, rows = x
+            shapes = tuple(Shape(name, tuple(values), not include) for name, include, values in rows)
+        except (TypeError, ValueError) as err:
+            if isinstance(err, RegionError):
+                raise
+            raise RegionError(
+                f"{x!r} is not the canonical form of a region.", "Use what RegionSet.canonical() gives."
+            ) from err
+        return cls(frame, shapes)
+
+    # --- ways out -------------------------------------------------------------------------------------------------
+
+    def canonical(self) -> list[Any]:
+        """JSON-able form ``[frame, [[name, included, [values]], ...]]``, equal for equal regions.
+
+        Values are rounded to 1e-9 degree or 1e-6 pixel, angles taken modulo a half turn, shapes sorted.
+        """
+        digits = 9 if self.frame == "icrs" else 6
+        rows = [[s.name, not s.exclude, _rounded(s, digits, self.frame)] for s in self.shapes]
+        return [self.frame, sorted(rows, key=lambda row: (not row[1], row[0], row[2]))]
+
+    def to_pixels(self, wcs: WCS | None = None, frame: str = "SKY") -> RegionSet:
+        """Give the region in 1-based pixels of a grid; one already on that grid is returned as it is.
+
+        Parameters
+        ----------
+        wcs : astropy.wcs.WCS
+            Celestial WCS whose 1-based pixels are the unbinned pixels of `frame`.
+        frame : {"SKY", "DET"}
+            The name of that grid.
+        """
+        if self.frame == frame:
+            return self
+        if self.frame != "icrs":
+            raise RegionError(
+                f"A region in {self.frame} pixels cannot be used on the {frame} grid.",
+                "Give the region on the sky (ICRS), or in pixels of this grid.",
+            )
+        if wcs is None:
+            raise RegionError("A region on the sky needs a WCS to be put on a grid.", "Give the WCS of the events.")
+        return RegionSet(frame, tuple(sky.shape_to_pixels(shape, wcs) for shape in self.shapes))
+
+    def to_sky(self, wcs: WCS | None = None) -> RegionSet:
+        """Give the region in ICRS degrees; `wcs` is that of the pixels."""
+        if self.frame == "icrs":
+            return self
+        if wcs is None:
+            raise RegionError(
+                f"A region in {self.frame} pixels needs a WCS to be put on the sky.", "Give the WCS of the events."
+            )
+        return RegionSet("icrs", tuple(sky.shape_to_sky(shape, wcs) for shape in self.shapes))
+
+    def to_regions(self) -> list[regions.Region]:
+        """Region objects of the ``regions`` package: on the sky for ICRS, else 0-based pixels."""
+        from xtendsrc.regions.convert import to_astropy
+
+        return [to_astropy(shape, self.frame) for shape in self.shapes]
+
+    def write(self, path: str | Path, frame: str = "physical", wcs: WCS | None = None) -> Path:
+        """Write a file that HEASoft reads as this region, and read it back to be sure.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; it is replaced if there.
+        frame : {"physical", "fk5"}
+            ``physical``: pixels of the grid (for extractor, ahbackscal); ``fk5``: degrees (for coordpnt, xaarfgen).
+        wcs : astropy.wcs.WCS, optional
+            Needed where the region is on the sky and pixels are wanted, or the other way round.
+        """
+        from xtendsrc.regions.writer import write_region_file
+
+        return write_region_file(self, path, frame, wcs)
+
+    def to_hdu(self, header: fits.Header | None = None, name: str = "REG00101") -> fits.BinTableHDU:
+        """FITS region table as extractor appends to its products; see `xtendsrc.regions.table`."""
+        from xtendsrc.regions.table import region_hdu
+
+        return region_hdu(self, header, name)
+
+    # --- combining ------------------------------------------------------------------------------------------------
+
+    @property
+    def included(self) -> tuple[Shape, ...]:
+        """The shapes taken in."""
+        return tuple(shape for shape in self.shapes if not shape.exclude)
+
+    @property
+    def excluded(self) -> tuple[Shape, ...]:
+        """The shapes taken out."""
+        return tuple(shape for shape in self.shapes if shape.exclude)
+
+    def exclude(self, shapes: Iterable[Shape]) -> RegionSet:
+        """Take more shapes, in this region's frame, out."""
+        return replace(self, shapes=(*self.shapes, *(shape.excluded() for shape in shapes)))
+
+    def without(self, other: RegionSet) -> RegionSet:
+        """Take another region out: its included shapes, or, if it has excluded ones only, these.
+
+        Raises
+        ------
+        RegionError
+            If the frames differ, or `other` has both kinds (what it excludes would have to be added again).
+        """
+        self._same_frame(other)
+        if other.included and other.excluded:
+            raise RegionError(
+                "A region that itself excludes shapes cannot be taken out of another one.",
+                "Give the shapes to be taken out alone.",
+            )
+        return self.exclude(other.shapes)
+
+    def _same_frame(self, other: RegionSet) -> None:
+        if self.frame != other.frame:
+            raise RegionError(
+                f"Regions in the frames {self.frame} and {other.frame} cannot be combined.",
+                "Convert one of them with to_pixels(wcs) or to_sky(wcs).",
+            )
+
+    # --- on pixels ------------------------------------------------------------------------------------------------
+
+    def mask(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.bool_]:
+        """Which points lie in the region, by extractor's rules.
+
+        Included shapes own their edges (both edges of a ring), excluded ones too; values are compared as they are,
+        never rounded. With excluded shapes only, everything else is inside.
+
+        Parameters
+        ----------
+        x, y : array-like
+            Pixels of the region's own frame: the columns X, Y or DETX, DETY of events.
+
+        Returns
+        -------
+        ndarray of bool
+            Of the common shape of `x` and `y`.
+        """
+        self._need_pixels("mask(x, y)")
+        x, y = np.broadcast_arrays(np.asarray(x), np.asarray(y))
+        flat_x, flat_y = x.ravel(), y.ravel()
+        inside = np.full(flat_x.size, not self.included)
+        for shape in self.included:
+            inside[_members(shape, flat_x, flat_y)] = True
+        for shape in self.excluded:
+            inside[_members(shape, flat_x, flat_y)] = False
+        return inside.reshape(x.shape)
+
+    def contains_sky(self, coord: SkyCoord, wcs: WCS | None = None) -> NDArray[np.bool_]:
+        """Which sky positions lie in the region.
+
+        Parameters
+        ----------
+        coord : SkyCoord
+            One position or an array.
+        wcs : astropy.wcs.WCS, optional
+            Needed for a region in pixels; without it a region on the sky is tested on its own tangent plane.
+        """
+        if wcs is None:
+            wcs = self._tangent_wcs("contains_sky(coord) without a WCS")
+        icrs = coord.icrs
+        x, y = sky.world_to_pixel(np.asarray(icrs.ra.deg), np.asarray(icrs.dec.deg), wcs)
+        pixels = self if self.frame != "icrs" else self.to_pixels(wcs)
+        return pixels.mask(x, y)
+
+    def image_mask(self, limits: Limits | None = None, binning: int = 1) -> NDArray[np.bool_]:
+        """Which pixels of an image have their centre in the region.
+
+        Parameters
+        ----------
+        limits : ((x_min, x_max), (y_min, y_max)), optional
+            First and last unbinned pixel of the image; the whole grid of the frame unless given.
+        binning : int
+            Unbinned pixels a side of an image pixel; what is left over at the end is dropped, as extractor does.
+
+        Returns
+        -------
+        ndarray of bool, shape (ny, nx)
+        """
+        self._need_pixels("image_mask()")
+        (x_min, x_max), (y_min, y_max) = limits or grid_limits(self.frame)
+        x = x_min + (binning - 1) / 2 + binning * np.arange((x_max - x_min + 1) // binning)
+        y = y_min + (binning - 1) / 2 + binning * np.arange((y_max - y_min + 1) // binning)
+        image = np.full((y.size, x.size), not self.included)
+        for shape in self.shapes:
+            rows, columns = _window(shape, x, y)
+            grid_x, grid_y = np.meshgrid(x[columns], y[rows])
+            image[rows, columns][shape.contains(grid_x, grid_y)] = not shape.exclude
+        return image
+
+    def pixel_count(self, limits: Limits | None = None) -> int:
+        """Count the integer pixel centres inside, within `limits` (as in `image_mask`).
+
+        Divided by the number of pixels of the grid this is extractor's BACKSCAL at binning 1.
+        """
+        return int(np.count_nonzero(self.image_mask(limits)))
+
+    def overlap_fraction(self, other: RegionSet, limits: Limits | None = None) -> float:
+        """Fraction of this region's pixels that lie in `other` too; NaN if it has none."""
+        self._same_frame(other)
+        own = self.image_mask(limits)
+        count = np.count_nonzero(own)
+        return float(np.count_nonzero(own & other.image_mask(limits)) / count) if count else math.nan
+
+    # --- geometry -------------------------------------------------------------------------------------------------
+
+    def area(self, samples: int = 2000) -> float:
+        """Area of the included shapes less the excluded ones, in square pixels or square degrees.
+
+        In closed form for a single shape; otherwise sampled on a lattice of `samples` points a side across the bounding
+        box (good to about 1e-3 of it at 2000), because shapes may overlap.
+        """
+        pixels, scale = self._plane()
+        if not pixels.included:
+            raise RegionError("A region of excluded shapes only has no area of its own.", "Use pixel_count(limits).")
+        if len(pixels.shapes) == 1:
+            return pixels.shapes[0].area * scale**2
+        x_min, x_max, y_min, y_max = pixels.bounds
+        x = x_min + (np.arange(samples) + 0.5) * (x_max - x_min) / samples
+        y = y_min + (np.arange(samples) + 0.5) * (y_max - y_min) / samples
+        inside = np.count_nonzero(pixels.mask(*np.meshgrid(x, y)))
+        return inside / samples**2 * (x_max - x_min) * (y_max - y_min) * scale**2
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Upright rectangle around the included shapes (excluded ones if there are no others): pixel frames only."""
+        self._need_pixels("bounds")
+        x_min, x_max, y_min, y_max = np.array([shape.bounds for shape in self.included or self.shapes]).T
+        return float(x_min.min()), float(x_max.max()), float(y_min.min()), float(y_max.max())
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre in the region's frame: of the included shapes (else the excluded), weighted by their areas."""
+        pixels, _ = self._plane()
+        shapes = pixels.included or pixels.shapes
+        weights = np.array([shape.area for shape in shapes])
+        x, y = weights @ np.array([shape.centre for shape in shapes]) / weights.sum()
+        if self.frame != "icrs":
+            return float(x), float(y)
+        ra, dec = sky.pixel_to_world(np.array([x]), np.array([y]), self._tangent_wcs("centre"))
+        return float(ra[0]), float(dec[0])
+
+    def outline(self, n: int = 100) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Closed curves to draw, in the region's frame, two for a ring; curved edges have `n` points."""
+        pixels, _ = self._plane()
+        curves = [curve for shape in pixels.shapes for curve in shape.outlines(n)]
+        if self.frame != "icrs":
+            return curves
+        wcs = self._tangent_wcs("outline")
+        return [sky.pixel_to_world(x, y, wcs) for x, y in curves]
+
+    def _plane(self) -> tuple[RegionSet, float]:
+        """The region on a plane, and the size of the plane's unit in units of the region's frame."""
+        if self.frame != "icrs":
+            return self, 1.0
+        wcs = self._tangent_wcs("")
+        return self.to_pixels(wcs), sky.pixel_scale(wcs)
+
+    def _tangent_wcs(self, what: str) -> WCS:
+        if self.frame != "icrs":
+            raise RegionError(f"{what} needs a region on the sky, not {self.frame} pixels.", "Give the WCS.")
+        shape = self.shapes[0]
+        ra, dec = shape.values[:2] if shape.name != "polygon" else (shape.values[0], shape.values[1])
+        return sky.local_wcs(ra, dec)
+
+    def _need_pixels(self, what: str) -> None:
+        if self.frame == "icrs":
+            raise RegionError(
+                f"{what} needs a region in pixels; this one is on the sky.", "Convert it with to_pixels(wcs)."
+            )
+
+
+def grid_limits(frame: str) -> Limits:
+    """First and last pixel of the whole SKY or DET grid."""
+    from xtendsrc import instrument
+
+    size = instrument.SKY_SIZE if frame == "SKY" else instrument.DET_SIZE
+    return (1, size), (1, size)
+
+
+def _members(shape: Shape, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
+    """Indices of the points inside one shape; the exact test is made near it only."""
+    x_min, x_max, y_min, y_max = shape.bounds
+    near = np.flatnonzero(
+        (x >= math.floor(x_min) - 1)
+        & (x <= math.ceil(x_max) + 1)
+        & (y >= math.floor(y_min) - 1)
+        & (y <= math.ceil(y_max) + 1)
+    )
+    inside = shape.contains(x[near].astype(np.float64), y[near].astype(np.float64))
+    return near[inside]
+
+
+def _window(shape: Shape, x: NDArray[Any], y: NDArray[Any]) -> tuple[slice, slice]:
+    """Rows and columns of a grid that can hold the shape."""
+    x_min, x_max, y_min, y_max = shape.bounds
+    rows = slice(int(np.searchsorted(y, y_min - 1)), int(np.searchsorted(y, y_max + 1)))
+    return rows, slice(int(np.searchsorted(x, x_min - 1)), int(np.searchsorted(x, x_max + 1)))
+
+
+def _check_declination(shape: Shape) -> None:
+    declinations = shape.values[1::2] if shape.name == "polygon" else shape.values[1:2]
+    if any(abs(declination) > 90 for declination in declinations):
+        raise RegionError(
+            f"The {shape.name} has a declination beyond the poles: {max(declinations, key=abs):g} degrees.",
+            "Give right ascension first, then declination.",
+        )
+
+
+def _rounded(shape: Shape, digits: int, frame: str) -> list[float]:
+    values = list(shape.values)
+    if frame == "icrs":
+        step = 2 if shape.name == "polygon" else len(values)
+        values[::step] = [round(ra, digits) % 360.0 for ra in values[::step]]
+    if len(values) > 4 and shape.name != "polygon":
+        values[-1] = round(values[-1], digits) % 180.0
+    return [round(value, digits) + 0.0 for value in values]

@@ -1,0 +1,102 @@
+"""From the sky to pixels and back, each shape at its own place."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
+
+from xtendsrc.regions.shapes import Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Half the step, in degrees, of the difference that gives the direction of North on the pixel grid (two pixels).
+_STEP = 1e-3
+
+
+def shape_to_pixels(shape: Shape, wcs: WCS) -> Shape:
+    """Turn a shape in ICRS degrees into one in 1-based pixels of `wcs`.
+
+    Centres and vertices follow the projection exactly, sizes the pixel scale of the grid (as HEASoft does for square
+    pixels), angles the direction of North at the place of the shape.
+    """
+    if shape.name == "polygon":
+        x, y = world_to_pixel(*shape.vertices, wcs)
+        return Shape("polygon", tuple(np.ravel(np.column_stack([x, y]))), shape.exclude)
+    x, y = world_to_pixel(np.array(shape.values[:1]), np.array(shape.values[1:2]), wcs)
+    sizes = [size / pixel_scale(wcs) for size in shape.sizes]
+    values = (float(x[0]), float(y[0]), *sizes)
+    if len(shape.values) > len(values):
+        north, handed = _north(shape.values[0], shape.values[1], wcs)
+        values = (*values, north + handed * (shape.angle - 90.0))
+    return Shape(shape.name, values, shape.exclude)
+
+
+def shape_to_sky(shape: Shape, wcs: WCS) -> Shape:
+    """Turn a shape in 1-based pixels of `wcs` into one in ICRS degrees: the inverse of `shape_to_pixels`."""
+    if shape.name == "polygon":
+        ra, dec = pixel_to_world(*shape.vertices, wcs)
+        return Shape("polygon", tuple(np.ravel(np.column_stack([ra, dec]))), shape.exclude)
+    ra, dec = pixel_to_world(np.array(shape.values[:1]), np.array(shape.values[1:2]), wcs)
+    sizes = [size * pixel_scale(wcs) for size in shape.sizes]
+    values = (float(ra[0]), float(dec[0]), *sizes)
+    if len(shape.values) > len(values):
+        north, handed = _north(float(ra[0]), float(dec[0]), wcs)
+        values = (*values, 90.0 + handed * (shape.angle - north))
+    return Shape(shape.name, values, shape.exclude)
+
+
+def world_to_pixel(
+    ra: NDArray[np.float64], dec: NDArray[np.float64], wcs: WCS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """1-based pixels of ICRS positions in degrees, by way of the frame (FK5, ICRS, ...) that the WCS names."""
+    place = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(wcs_to_celestial_frame(wcs))
+    x, y = wcs.wcs_world2pix(place.spherical.lon.deg, place.spherical.lat.deg, 1)
+    return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+
+def pixel_to_world(
+    x: NDArray[np.float64], y: NDArray[np.float64], wcs: WCS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """ICRS degrees of 1-based pixels: the inverse of `world_to_pixel`."""
+    lon, lat = wcs.wcs_pix2world(x, y, 1)
+    place = SkyCoord(lon, lat, unit="deg", frame=wcs_to_celestial_frame(wcs)).icrs
+    return np.asarray(place.ra.deg, dtype=float), np.asarray(place.dec.deg, dtype=float)
+
+
+def pixel_scale(wcs: WCS) -> float:
+    """Degrees a pixel at the reference point of the grid."""
+    return math.sqrt(abs(float(np.linalg.det(wcs.pixel_scale_matrix))))
+
+
+def local_wcs(ra: float, dec: float, scale: float = 1e-3) -> WCS:
+    """Tangent plane at a place: North up, East left, `scale` degrees a pixel, the place at pixel (0, 0)."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.crval = [ra, dec]
+    wcs.wcs.crpix = [0.0, 0.0]
+    wcs.wcs.cdelt = [-scale, scale]
+    wcs.wcs.radesys = "ICRS"
+    return wcs
+
+
+def frame_rotation(place: SkyCoord) -> float:
+    """Angle in degrees, East of ICRS North, of the North of the frame in which `place` is given."""
+    ahead = place.directional_offset_by(0 * u.deg, 0.1 * u.deg)
+    return float(place.icrs.position_angle(ahead.icrs).deg)
+
+
+def _north(ra: float, dec: float, wcs: WCS) -> tuple[float, float]:
+    """Direction of ICRS North on the grid, in degrees from +x, and the handedness: +1 if East is left of it."""
+    place = SkyCoord(ra, dec, unit="deg", frame="icrs")
+    ahead = place.directional_offset_by([0.0, 180.0] * u.deg, _STEP * u.deg)
+    x, y = world_to_pixel(ahead.ra.deg, ahead.dec.deg, wcs)
+    angle = math.degrees(math.atan2(y[0] - y[1], x[0] - x[1]))
+    return angle, -math.copysign(1.0, float(np.linalg.det(wcs.pixel_scale_matrix)))

@@ -1,0 +1,120 @@
+"""The FITS region table (REG00101) that extractor appends to its products.
+
+Layout: "FITS REGION Binary Table Design" (McDowell and Rots, ASC-FITS-REGION-1.0) as HEASoft's extractor writes it: one
+row a shape; shapes are ANDed within a component and components ORed, so every excluded shape is repeated in the
+component of each included one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.io import fits
+
+from xtendsrc.errors import RegionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xtendsrc.regions.regionset import RegionSet
+    from xtendsrc.regions.shapes import Shape
+
+#: Keywords of the event list that extractor copies to the table.
+_COPIED = (
+    *("TELESCOP", "DATAMODE", "DETNAM", "INSTRUME", "OBS_ID", "DATACLAS", "OBJECT", "ONTIME", "EXPOSURE", "LIVETIME"),
+    *("DATE-OBS", "DATE-END", "TSTART", "TSTOP", "TELAPSE", "MJD-OBS", "MJDREFI", "MJDREFF", "TIMEREF", "TIMESYS"),
+    *("TIMEUNIT", "EQUINOX", "RADECSYS"),
+)
+
+_COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
+
+
+def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str = "REG00101") -> fits.BinTableHDU:
+    """Make the region table of a product.
+
+    Parameters
+    ----------
+    region : RegionSet
+        In pixels.
+    header : fits.Header, optional
+        Of the EVENTS extension: its observation keywords and the WCS of its X, Y (or DETX, DETY) columns are repeated.
+    name : str
+        EXTNAME.
+
+    Returns
+    -------
+    fits.BinTableHDU
+        Columns X, Y (pixel, vectors where there is a polygon), SHAPE (``!`` marks an excluded one), R (pixel, vector
+        where a shape has several sizes), ROTANG (degree) and COMPONENT. Unused elements of vectors are zero.
+    """
+    if region.frame not in _COLUMNS:
+        raise RegionError(
+            "A FITS region table is written in pixels, not on the sky.", "Convert it with to_pixels(wcs)."
+        )
+    rows = _rows(region)
+    shapes = [shape for shape, _ in rows]
+    x_y = [shape.vertices if shape.name == "polygon" else np.array(shape.values[:2])[:, None] for shape in shapes]
+    angles = [(shape.angle,) * (2 if shape.name in ("elliptannulus", "boxannulus") else 1) for shape in shapes]
+    labels = [("!" if shape.exclude else "") + shape.name.upper() for shape in shapes]
+    columns = [
+        _column("X", "pixel", [x for x, _ in x_y]),
+        _column("Y", "pixel", [y for _, y in x_y]),
+        fits.Column("SHAPE", "16A", array=np.array(labels)),
+        _column("R", "pixel", [np.array(shape.sizes) for shape in shapes]),
+        _column("ROTANG", "degree", [np.array(angle) for angle in angles]),
+        fits.Column("COMPONENT", "1I", array=np.array([number for _, number in rows])),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name=name)
+    _add_keywords(hdu.header, region.frame, header)
+    return hdu
+
+
+def _rows(region: RegionSet) -> list[tuple[Shape, int]]:
+    if not region.included:
+        return [(shape, 1) for shape in region.excluded]
+    return [
+        (shape, number)
+        for number, included in enumerate(region.included, start=1)
+        for shape in (included, *region.excluded)
+    ]
+
+
+def _column(name: str, unit: str, values: list[NDArray[np.float64]]) -> fits.Column:
+    width = max(1, *(len(value) for value in values))
+    table = np.zeros((len(values), width))
+    for row, value in zip(table, values, strict=True):
+        row[: len(value)] = value
+    return fits.Column(name, f"{width}D", unit=unit, array=table if width > 1 else table[:, 0])
+
+
+def _add_keywords(target: fits.Header, frame: str, events: fits.Header | None) -> None:
+    target["EXTVER"] = (1, "version of this extension")
+    target["EXTLEVEL"] = (1, "level in the hierarchy")
+    target["HDUNAME"] = ("REGION", "ASCDM block name")
+    target["HDUCLASS"] = ("ASC", "region extension")
+    target["HDUCLAS1"] = ("REGION", "region extension")
+    target["HDUCLAS2"] = ("STANDARD", "region extension")
+    target["HDUVERS"] = "1.0.0"
+    target["HDUDOC"] = "ASC-FITS-REGION-1.0: McDowell, Rots: FITS REGION Binary Table Design"
+    target["CONTENT"] = ("REGION", "CXC content key")
+    target["MTYPE1"] = ("pos", "name of the descriptor")
+    target["MFORM1"] = ("X,Y", "its columns")
+    if events is None:
+        return
+    for key in _COPIED:
+        if key in events:
+            target[key] = (events[key], events.comments[key])
+    for number, column in enumerate(_COLUMNS[frame], start=1):
+        for key, value in _column_wcs(events, column).items():
+            target[f"{key}{number}"] = value
+
+
+def _column_wcs(events: fits.Header, column: str) -> dict[str, Any]:
+    """WCS keywords of one column of the event list, without their number."""
+    for key in events["TTYPE*"]:
+        if str(events[key]).strip() == column:
+            found = {stem: events.get(f"{stem}{key[5:]}") for stem in ("TCTYP", "TCRPX", "TCRVL", "TCDLT", "TCROT")}
+            wcs = {stem: value for stem, value in found.items() if value is not None}
+            return wcs | {f"TD{stem[2:]}": wcs[stem] for stem in ("TCRPX", "TCDLT") if stem in wcs}
+    return {}

@@ -1,0 +1,1 @@
+"""The XRISM archive: where files are on disk, and how to find and download them."""

@@ -89,6 +89,10 @@ class NoObservationsError(XtendsrcError, LookupError):
     """No observation, or no data class, holds the source."""
 
 
+class UnknownDataClassError(NoObservationsError, KeyError):
+    """The observation has no data class of that code."""
+
+
 class RegionError(XtendsrcError, ValueError):
     """A region that cannot be understood, is empty, or misses the field."""
 

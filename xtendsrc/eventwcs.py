@@ -39,7 +39,7 @@ def table_wcs(header: Header, numbers: Sequence[int], names: Sequence[str], path
 
     sky = names[0] == "X"
     defaults = None if sky else {"TCTYP": "", "TCRPX": 1.0, "TCRVL": 1.0, "TCDLT": 1.0}
-    values = {}
+    values: dict[tuple[str, int], Any] = {}
     for key in ("TCTYP", "TCRPX", "TCRVL", "TCDLT"):
         for number, name in zip(numbers, names, strict=True):
             values[key, number] = _value(header, key, number, name, path, defaults)

@@ -1,0 +1,292 @@
+"""An observation on disk and the data classes in it: the files' side of every product."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.archive.layout import DataClassFiles, ObservationFiles, discover
+from xtendsrc.errors import InputFileError, InputNotFoundError, UnknownDataClassError, XtendsrcError
+from xtendsrc.events import EventList, read_header
+from xtendsrc.fitsfile import encrypted
+from xtendsrc.instrument import DataClassCode, Geometry, active_area, contained
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.io.fits import Header
+    from astropy.units import Quantity
+
+    from xtendsrc.gti import GTI
+
+SAMPLES = 1_000_000
+
+
+class Observation:
+    """One ObsID on disk.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Directory of the ObsID, in the archive's tree or as a local pipeline run leaves it.
+    output : str or pathlib.Path, optional
+        Where products go; event files of the user's own processing found there come before the archive's.
+
+    Attributes
+    ----------
+    path : Path
+        The directory, absolute.
+    output : Path or None
+        The output directory, absolute.
+    files : ObservationFiles
+        Every file found, by role.
+
+    Raises
+    ------
+    InputNotFoundError, EncryptedFileError, NoObservationsError
+        If there is no such directory, or no readable cleaned event file in it.
+
+    Examples
+    --------
+    >>> import xtendsrc as xs
+    >>> obs = xs.Observation("XRISM/900001010", output="out")  # doctest: +SKIP
+    >>> obs.dataclasses["31100010"].events["PI"]  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path, output: str | Path | None = None) -> None:
+        self.output = None if output is None else Path(output).absolute()
+        self.files: ObservationFiles = discover(path, self.output)
+        self.path: Path = self.files.path
+        self._dataclasses = DataClasses(self)
+
+    @property
+    def obs_id(self) -> str:
+        """The ObsID, nine digits."""
+        return self.files.obs_id
+
+    @property
+    def dataclasses(self) -> DataClasses:
+        """Data classes by code, for example ``obs.dataclasses["300000a0"]``."""
+        return self._dataclasses
+
+    def __repr__(self) -> str:
+        return f"<Observation {self.obs_id}: {', '.join(self.dataclasses)}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr>{dc._cells()}</tr>" for dc in self.dataclasses.values())
+        heads = "".join(f"<th>{h}</th>" for h in ("data class", "CCDs", "read-out", "frame", "exposure", "events"))
+        title = f"<b>Observation {self.obs_id}</b> <code>{escape(str(self.path))}</code>"
+        return f"{title}<table><tr>{heads}</tr>{rows}</table>"
+
+
+class DataClasses(Mapping[str, "DataClass"]):
+    """The data classes of one observation, by code; read-only."""
+
+    def __init__(self, observation: Observation) -> None:
+        self._observation = observation
+        files = observation.files
+        self._items = {code: DataClass(observation, files.dataclasses[code]) for code in files.dataclasses}
+
+    def __getitem__(self, code: str) -> DataClass:
+        try:
+            return self._items[str(code).lower()]
+        except KeyError:
+            raise self._missing(str(code)) from None
+
+    def __contains__(self, code: object) -> bool:
+        return str(code).lower() in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"<DataClasses of {self._observation.obs_id}: {', '.join(self)}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _missing(self, code: str) -> XtendsrcError:
+        locked = [p for p in self._observation.files.encrypted if f"{code.lower()}_cl.evt" in p.name.lower()]
+        if locked:
+            return encrypted(locked[0])
+        return UnknownDataClassError(
+            f"Observation {self._observation.obs_id} has no data class {code!r}; it has {', '.join(self)}.",
+            "choose one of these.",
+        )
+
+
+class DataClass:
+    """One CCD and read-out configuration of an observation.
+
+    Made by `Observation.dataclasses`. Nothing is read before it is asked for; the event list is read once, by whichever
+    thread asks first.
+
+    Attributes
+    ----------
+    observation : Observation
+        The observation it belongs to.
+    files : DataClassFiles
+        Its own files.
+    """
+
+    def __init__(self, observation: Observation, files: DataClassFiles) -> None:
+        self.observation = observation
+        self.files = files
+        self._lock = threading.Lock()
+        self._events: EventList | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"observation": self.observation, "files": self.files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # a lock and an open file do not travel; the rest is these two
+
+    @property
+    def code(self) -> str:
+        """The eight characters of the data class."""
+        return self.files.code
+
+    @property
+    def obs_id(self) -> str:
+        """The ObsID."""
+        return self.observation.obs_id
+
+    @property
+    def configuration(self) -> DataClassCode:
+        """What the code says: CCDs, window, burst, frame time."""
+        return DataClassCode.parse(self.code)
+
+    @property
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """Input files for products by role, absolute; roles whose file is not there are absent."""
+        return self.observation.files.roles(self.code)
+
+    def file(self, role: str) -> str:
+        """Path of the one file of a role.
+
+        Raises
+        ------
+        InputNotFoundError
+            If the observation has no such file.
+        """
+        paths = self.roles.get(role, ())
+        if not paths:
+            raise InputNotFoundError(
+                f"{self.observation.path}: there is no {role} file for data class {self.code}.",
+                "download the auxil and xtend folders of this ObsID completely.",
+            )
+        return paths[0]
+
+    @property
+    def events(self) -> EventList:
+        """The cleaned event list; opened once, its columns read when asked for."""
+        with self._lock:
+            if self._events is None:
+                events = EventList.read(self.roles["events"])
+                self._check_identity(events.header)
+                self._events = events
+            return self._events
+
+    @cached_property
+    def header(self) -> Header:
+        """Header of EVENTS, read without the events."""
+        header = read_header(self.roles["events"][0])
+        self._check_identity(header)
+        return header
+
+    @property
+    def gti(self) -> GTI:
+        """Good time intervals of the event list."""
+        return self.events.gti
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """DET <-> SKY <-> ICRS for the nominal pointing of the header."""
+        return Geometry.from_header(self.header)
+
+    @property
+    def exposure(self) -> Quantity:
+        """Live time within the GTIs: their sum times DEADC."""
+        import astropy.units as u
+
+        return self.events.exposure * u.s
+
+    def covers(self, position: SkyCoord) -> bool:
+        """Whether a position lies on the part of the CCDs that this data class reads.
+
+        Gaps between CCDs and, in window modes, the rows that are not read do not count; bad pixels do.
+
+        Parameters
+        ----------
+        position : SkyCoord
+            One position in any celestial frame.
+        """
+        detx, dety = self.geometry.icrs_to_det(position)
+        return bool(np.all(contained(active_area(self.header), detx, dety)))
+
+    def covered_fraction(self, region: Any) -> float:
+        """Fraction of a region's area that this data class reads, for the nominal pointing.
+
+        Parameters
+        ----------
+        region : RegionSet, regions.Region, path, or a list of them
+            The region, on the sky or in SKY pixels.
+
+        Returns
+        -------
+        float
+            0 to 1, sampled at pixel centres (every n-th for regions of more than a million pixels).
+        """
+        from xtendsrc.regions import RegionSet
+
+        pixels = RegionSet.of(region).to_pixels(self.geometry.wcs, "SKY")
+        x_min, x_max, y_min, y_max = pixels.bounds
+        step = max(1.0, np.sqrt((x_max - x_min) * (y_max - y_min) / SAMPLES))
+        x, y = np.meshgrid(np.arange(np.ceil(x_min), x_max + 1, step), np.arange(np.ceil(y_min), y_max + 1, step))
+        inside = pixels.mask(x, y)
+        if not inside.any():
+            return float(self.covers(self.geometry.sky_to_icrs(*_middle(pixels.bounds))))
+        detx, dety = self.geometry.sky_to_det(x[inside], y[inside])
+        return float(np.mean(contained(active_area(self.header), detx, dety)))
+
+    def __repr__(self) -> str:
+        return f"<DataClass {self.code} of {self.obs_id}: {', '.join(self._facts())}>"
+
+    def _repr_html_(self) -> str:
+        return f"<b>Observation {self.obs_id}</b><table><tr>{self._cells()}</tr></table>"
+
+    def _check_identity(self, header: Header) -> None:
+        """Refuse a file whose header says it is of another data class or observation than its name."""
+        for key, expected, width in (("DATACLAS", self.code, 8), ("OBS_ID", self.obs_id, 9)):
+            found = str(header.get(key, expected)).strip().lower().zfill(width)
+            if found != expected:
+                raise InputFileError(
+                    f"{self.files.events[0]}: its header says {key} = {found}, its name {expected}.",
+                    "check where the file comes from; give it the name of what it holds.",
+                )
+
+    def _facts(self) -> tuple[str, ...]:
+        """CCDs, read-out, frame time, exposure and number of events in words; or why they are not known."""
+        try:
+            what, header = self.configuration, self.header
+        except XtendsrcError as error:
+            return (str(error),)
+        mode = f"{what.window} window{' with burst' if what.burst else ''}"
+        exposure = float(header.get("EXPOSURE", float("nan")))
+        ccds = f"CCD{','.join(map(str, what.ccds))}"
+        return ccds, mode, f"{what.frame_time} s", f"{exposure:.1f} s", f"{header['NAXIS2']} events"
+
+    def _cells(self) -> str:
+        return "".join(f"<td>{escape(cell)}</td>" for cell in (self.code, *self._facts()))
+
+
+def _middle(bounds: tuple[float, float, float, float]) -> tuple[float, float]:
+    return (bounds[0] + bounds[1]) / 2, (bounds[2] + bounds[3]) / 2

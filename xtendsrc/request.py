@@ -306,6 +306,8 @@ class ARFRequest(Request):
     exclude_calibration: bool = False
     raytrace: RaytraceRequest | None
     position: tuple[float, float]
+    source_type: SourceType = "POINT"
+    shape: tuple[float, ...] = ()
     expmap: ExpMapRequest
     rmf: RMFRequest
     response: Response = "calibrated"

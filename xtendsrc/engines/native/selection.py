@@ -1,0 +1,334 @@
+"""Which events enter a product, found once for all products of a batch that share it.
+
+An event is selected if its time (middle of the frame) lies in the good time intervals of the file and in those asked
+for, both ends included; if its PI is within the channels, both included; if its grade is one of those asked for; and if
+its X, Y (or DETX, DETY), as they are in the file, lie in the region. Without channels, events of every PI are
+selected, also those marked with a PI out of range.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from xtendsrc.engines.job import Made
+from xtendsrc.engines.native.fits import creator, standard_cards
+from xtendsrc.errors import GTIError, RegionError
+from xtendsrc.events import EventList
+from xtendsrc.gti import GTI
+from xtendsrc.instrument import Geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from pathlib import Path
+
+    from astropy.io import fits
+
+    from xtendsrc.engines.job import Job
+    from xtendsrc.engines.native.fits import CardValues
+    from xtendsrc.regions import RegionSet
+    from xtendsrc.request import Selection
+
+log = logging.getLogger("xtendsrc.engines.native")
+
+T = TypeVar("T")
+
+GTI_DESCRIPTION = (
+    ("HDUNAME", "GTI", "ASCDM block name"),
+    ("MTYPE1", "TIME", "what the table restricts"),
+    ("MFORM1", "START,STOP", "its columns"),
+    ("METYP1", "R", "they are a range"),
+)
+
+
+@dataclass(frozen=True)
+class RegionRows:
+    """A region on the grid of an event list, and the events in it.
+
+    Parameters
+    ----------
+    pixel_region : RegionSet or None
+        The region in SKY or DET pixels; None is the whole field.
+    index : ndarray of int
+        Rows of the event list whose position lies in the region, whatever their time, energy or grade.
+    pixels : int
+        Pixel centres of the grid in the region.
+    grid_pixels : int
+        Pixels of the grid.
+    """
+
+    pixel_region: RegionSet | None
+    index: np.ndarray
+    pixels: int
+    grid_pixels: int
+
+    @property
+    def frame(self) -> str:
+        """Grid the region refers to, ``SKY`` or ``DET``."""
+        return self.pixel_region.frame if self.pixel_region is not None else "SKY"
+
+    @property
+    def backscal(self) -> float:
+        """Part of the grid that the region covers."""
+        return self.pixels / self.grid_pixels
+
+    @property
+    def descriptor_cards(self) -> list[CardValues]:
+        """Data-subspace keywords that point to the region table; none without a region."""
+        if self.pixel_region is None:
+            return []
+        name = "POS(X,Y)" if self.frame == "SKY" else "POS(DETX,DETY)"
+        return [
+            ("DSTYP1", name, "what the selection is on"),
+            ("DSREF1", ":REG00101", "extension that holds it"),
+            ("DSVAL1", "TABLE", "it is a table"),
+        ]
+
+
+class SelectedEvents:
+    """The rows of an event list that pass a `Selection`, and the good time they were taken from."""
+
+    def __init__(self, events: EventMasks, selection: Selection) -> None:
+        self.events = events
+        self.gti = events.good_time(selection.gti)
+        masks = [events.in_time(selection.gti), events.in_grades(selection.grades), events.in_band(selection.channels)]
+        self._masks = [mask for mask in masks if mask is not None]
+
+    @property
+    def all(self) -> bool:
+        """True if no event is left out."""
+        return not self._masks
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """One bool an event."""
+        if not self._masks:
+            return np.ones(len(self.events.list), dtype=bool)
+        return np.logical_and.reduce(self._masks) if len(self._masks) > 1 else self._masks[0]
+
+    @cached_property
+    def number(self) -> int:
+        """How many events are selected."""
+        return len(self.events.list) if self.all else int(np.count_nonzero(self.mask))
+
+    def rows(self, region: RegionRows) -> np.ndarray:
+        """Row numbers of the selected events in a region."""
+        index = region.index
+        for mask in self._masks:
+            index = index[mask[index]]
+        return index
+
+    @property
+    def gti_table(self) -> fits.BinTableHDU:
+        """The good time as the GTI extension of a product."""
+        header = self.events.list.header
+
+        def make() -> fits.BinTableHDU:
+            table = self._dated(self.gti.to_hdu("GTI", header))
+            table.header.extend(GTI_DESCRIPTION)
+            return table
+
+        return self.events.cached(("GTI", self.gti), make)
+
+    def region_tables(self, region: RegionRows) -> list[fits.BinTableHDU]:
+        """The REG00101 extension of a product, if it has a region."""
+        placed = region.pixel_region
+        if placed is None:
+            return []
+        header = self.events.list.header
+        return [self.events.cached(("REG", self.gti, placed), lambda: self._dated(placed.to_hdu(header)))]
+
+    def _dated(self, table: fits.BinTableHDU) -> fits.BinTableHDU:
+        """Bring the exposure, dates and maker of a table's header up to date with the selection."""
+        for name, value, comment in standard_cards(self.events.list, self.gti):
+            table.header[name] = (value, comment)
+        return table
+
+
+class EventMasks:
+    """One event list with what the products of a batch need of it, each computed when first asked for."""
+
+    def __init__(self, events: EventList) -> None:
+        self.list = events
+        self._cache: dict[Hashable, Any] = {}
+
+    def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what is kept under a key, computing it the first time."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know about every product of this event list."""
+        if "TIMEPIXR" in self.list.header:
+            return ()
+        return (f"{self.list.paths[0]} has no TIMEPIXR: times count as the start of a frame, as in extractor",)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """How the detector lies on the sky, from the header."""
+        return Geometry.from_header(self.list.header)
+
+    def select(self, selection: Selection) -> SelectedEvents:
+        """Events that pass a selection."""
+        return self.cached(selection, lambda: SelectedEvents(self, selection))
+
+    def good_time(self, gti: tuple[tuple[float, float], ...] | None) -> GTI:
+        """Good time of the file and, where given, of the user.
+
+        Raises
+        ------
+        GTIError
+            If nothing is left.
+        """
+        return self.cached(("gti", gti), lambda: self._good_time(gti))
+
+    def _good_time(self, gti: tuple[tuple[float, float], ...] | None) -> GTI:
+        own = self.list.gti
+        both = own if gti is None else own & GTI.from_pairs(gti)
+        if not len(both) or both.total <= 0:
+            raise GTIError(
+                f"No good time of {self.list.paths[0]} is left within the {len(gti or ())} intervals asked for.",
+                "check that they are mission seconds (TT since MJDREF) within TSTART..TSTOP of the event file.",
+            )
+        return both
+
+    def in_time(self, gti: tuple[tuple[float, float], ...] | None) -> np.ndarray | None:
+        """Which events lie in the good time; None if all do."""
+
+        def compute() -> np.ndarray | None:
+            good = contains(self.good_time(gti), self.list.times)
+            return None if good.all() else good
+
+        return self.cached(("time", gti), compute)
+
+    def in_band(self, channels: tuple[int, int] | None) -> np.ndarray | None:
+        """Which events lie in the channels, both inclusive; None without channels."""
+        if channels is None:
+            return None
+        pi = self.list["PI"]
+        return self.cached(("band", channels), lambda: (pi >= channels[0]) & (pi <= channels[1]))
+
+    def in_grades(self, grades: tuple[int, ...] | None) -> np.ndarray | None:
+        """Which events have one of the grades; None without grades."""
+        if grades is None:
+            return None
+        return self.cached(("grades", grades), lambda: np.isin(self.list["GRADE"], grades))
+
+    def region(self, region: RegionSet | None, exclude_calibration: bool = False) -> RegionRows:
+        """Put a region on the grid of the events and find the events in it.
+
+        Parameters
+        ----------
+        region : RegionSet or None
+            In any frame; None is the whole field.
+        exclude_calibration : bool
+            Take the discs of the calibration sources out as well.
+
+        Raises
+        ------
+        RegionError
+            If no pixel of the grid lies in the region.
+        """
+        name = None if region is None else json.dumps(region.canonical())
+        return self.cached(("region", name, exclude_calibration), lambda: self._region(region, exclude_calibration))
+
+    def _region(self, region: RegionSet | None, exclude_calibration: bool) -> RegionRows:
+        frame = "SKY" if region is None or region.frame == "icrs" else region.frame
+        names = ("X", "Y") if frame == "SKY" else ("DETX", "DETY")
+        limits = (self.list.limits(names[0]), self.list.limits(names[1]))
+        whole = int(np.prod([high - low + 1 for low, high in limits]))
+        placed = None if region is None else region.to_pixels(self.list.wcs(frame), frame)
+        if exclude_calibration:
+            placed = self._without_calibration(placed, frame)
+        if placed is None:
+            return RegionRows(None, np.arange(len(self.list)), whole, whole)
+        pixels = placed.pixel_count(limits)
+        if not pixels:
+            raise RegionError(
+                f"No pixel of the {frame} grid of {self.list.paths[0]} lies in the region.",
+                "check its coordinates; the observation may not cover the source.",
+            )
+        index = np.flatnonzero(placed.mask(self.list[names[0]], self.list[names[1]]))
+        return RegionRows(placed, index, pixels, whole)
+
+    def _without_calibration(self, region: RegionSet | None, frame: str) -> RegionSet:
+        from xtendsrc.regions import calibration_discs
+
+        discs = calibration_discs(self.geometry, frame)
+        return discs if region is None else region.exclude(discs.shapes)
+
+
+class Batch:
+    """What the jobs of one call share: event lists, masks, unbinned images, finished tables.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        All of the call, so that it is known which images are wanted in several binnings.
+    scratch : Path
+        Directory for the files.
+    """
+
+    def __init__(self, jobs: Sequence[Job], scratch: Path) -> None:
+        self.jobs = tuple(jobs)
+        self.scratch = scratch
+        self._events: dict[tuple[str, ...], EventMasks] = {}
+        self._unbinned: dict[Hashable, np.ndarray] = {}
+        self._wanted = {self._image_of(job) for job in jobs if getattr(job.request, "binning", None) == 1}
+
+    def events(self, job: Job) -> EventMasks:
+        """Event list of a job; each is read once."""
+        paths = tuple(job.files["events"])
+        if paths not in self._events:
+            self._events[paths] = EventMasks(EventList.read(paths))
+        return self._events[paths]
+
+    def path(self, job: Job) -> Path:
+        """File in scratch for a job's product."""
+        return self.scratch / f"{job.request.kind}_{job.request.key}.fits"
+
+    def wants_unbinned(self, job: Job) -> bool:
+        """Whether the unbinned image of the same events is one of the products: others are then summed from it."""
+        return self._image_of(job) in self._wanted
+
+    def unbinned(self, job: Job, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """The unbinned image of a job's events, kept until another selection's is asked for."""
+        key = self._image_of(job)
+        if key not in self._unbinned:
+            self._unbinned = {key: compute()}
+        return self._unbinned[key]
+
+    @staticmethod
+    def _image_of(job: Job) -> Hashable:
+        request: Any = job.request
+        if request.kind != "image":
+            return None
+        return tuple(job.files["events"]), request.selection, request.frame
+
+    def made(self, path: Path, events: EventMasks, warnings: tuple[str, ...] = ()) -> Made:
+        """Describe a finished file."""
+        return Made(
+            path=str(path),
+            engine="native",
+            versions={"xtendsrc": creator().partition(" ")[2], "numpy": np.__version__},
+            warnings=(*events.warnings, *warnings),
+        )
+
+
+def contains(gti: GTI, times: np.ndarray) -> np.ndarray:
+    """Which times are good, as `GTI.contains`, but without a search for every event where times are in order."""
+    if times.size < 2 or np.any(times[1:] < times[:-1]):
+        return gti.contains(times)
+    good = np.zeros(times.size, dtype=bool)
+    for first, last in zip(
+        np.searchsorted(times, gti.start, side="left"), np.searchsorted(times, gti.stop, side="right"), strict=True
+    ):
+        good[first:last] = True
+    return good

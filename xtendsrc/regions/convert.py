@@ -34,10 +34,8 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...], float]] = {
 
 def region_set_of(x: Any, frame: str) -> RegionSet:
     """Make a `RegionSet` of anything that states a region; see `RegionSet.of`."""
-    if isinstance(x, RegionSet):
-        return x
-    if isinstance(x, (str, Path)):
-        return RegionSet.read(x, frame)
+    if frame not in ("SKY", "DET"):
+        raise RegionError(f"{frame!r} is not a pixel grid.", "Choose 'SKY' or 'DET'.")
     found = list(_flat(x, frame))
     if not found:
         raise RegionError("The list of regions is empty.", "Give at least one region.")
@@ -137,7 +135,7 @@ def to_astropy(shape: Shape, frame: str) -> regions.Region:
     options: dict[str, Any] = dict(zip(attributes, (size / factor for size in shape.sizes), strict=True))
     if on_sky:
         options = {key: value * u.deg for key, value in options.items()}
-    if shape.name not in ("circle", "annulus"):
+    if shape.turns:
         options["angle"] = shape.angle * u.deg
     return make(center=_place(shape.values[0], shape.values[1], on_sky), meta=meta, **options)
 

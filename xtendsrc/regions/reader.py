@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ log = logging.getLogger("xtendsrc.regions")
 _SKY = {"icrs": "icrs", "fk5": "fk5", "j2000": "fk5", "fk4": "fk4", "b1950": "fk4", "galactic": "galactic"}
 _PIXEL = ("physical", "image")
 _REFUSED = ("ecliptic", "linear", "detector", "amplifier", "wcs", "tile")
-_DRAWN = ("text", "vector", "ruler", "compass", "projection", "segment", "line")
+_DRAWN = ("text", "vector", "ruler", "compass", "projection", "segment")
 _AREAS = {
     **{name: name for name in ("circle", "annulus", "ellipse", "elliptannulus", "box", "boxannulus", "polygon")},
     "rotbox": "box",
@@ -34,10 +35,10 @@ _AREAS = {
 }
 
 _SHAPE = re.compile(r"^(?P<sign>[-+!]?)\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*(?:\((?P<inner>[^()]*)\)|(?P<bare>\s.*))?$")
-_NUMBER = re.compile(r"^(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?P<unit>[\"'drpiDR°]?)$")
-_SEXAGESIMAL = re.compile(r"^[-+]?\d+[:hd]\d+([:m]\d*\.?\d*)?[ms]?$")
+_NUMBER = re.compile(r"^(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?P<unit>[\"'drpiDRPI°]?)$")
+_SEXAGESIMAL = re.compile(r"^[-+]?\d+(?::\d+(?:\.\d*)?(?::\d+(?:\.\d*)?)?|[hd]\d+(?:\.\d*)?m?(?:\d+(?:\.\d*)?s?)?)$")
 _UNITS = {'"': u.arcsec, "'": u.arcmin, "d": u.deg, "°": u.deg, "r": u.rad}
-_HOW = "Give the size with its unit: 120\" or 2' or 0.0333d."
+_HOW = "Give the size with its unit: 120\\" or 2' or 0.0333d (or pass the region objects themselves, not a file)."
 
 
 @dataclass
@@ -156,7 +157,10 @@ def _read_part(state: _State, number: int, part: str, exclude: bool) -> None:
         state.skipped.append(f"line {number}, {name}")
         return
     if name not in _AREAS:
-        raise RegionError(f"{name!r} is not a shape that can select events.", f"Use one of {', '.join(_AREAS)}.")
+        raise RegionError(
+            f"{match['name']!r} is neither a frame nor a shape that can select events.",
+            f"Use the frames {', '.join((*_SKY, *_PIXEL))} and the shapes {', '.join(_AREAS)}.",
+        )
     tokens = re.split(r"[\s,]+", (match["inner"] or match["bare"] or "").strip())
     shape = _shape(_AREAS[name], tokens, state.frame)
     if exclude or match["sign"] in ("-", "!"):
@@ -218,7 +222,10 @@ def _positions(tokens: list[str], frame: str | None) -> Iterator[float]:
 
 def _place(first: str, second: str, frame: str) -> SkyCoord:
     hours = frame != "galactic"
-    return SkyCoord(_degrees(first, hours), _degrees(second, False), unit="deg", frame=_SKY[frame])
+    latitude = _degrees(second, False)
+    if abs(latitude) > 90:
+        raise RegionError(f"The latitude {second!r} is beyond the pole.", "Give the longitude first.")
+    return SkyCoord(_degrees(first, hours), latitude, unit="deg", frame=_SKY[frame])
 
 
 def _rotation(tokens: list[str], frame: str | None) -> float:
@@ -278,4 +285,7 @@ def _number(token: str, what: str) -> tuple[float, str]:
     match = _NUMBER.match(token)
     if match is None:
         raise RegionError(f"The {what} {token!r} is not a number.", "Correct the line.")
-    return float(match["number"]), match["unit"].lower()
+    number = float(match["number"])
+    if not math.isfinite(number):
+        raise RegionError(f"The {what} {token!r} is too large.", "Correct the line.")
+    return number, match["unit"].lower()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import RegionError
-from xtendsrc.regions import sky
-from xtendsrc.regions.shapes import Shape
+from xtendsrc.regions import pixels, sky
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
     from numpy.typing import ArrayLike, NDArray
 
-FRAMES = ("icrs", "SKY", "DET")
+    from xtendsrc.instrument import Geometry
+    from xtendsrc.regions.pixels import Limits
+    from xtendsrc.regions.shapes import Shape
 
-#: First and last pixel of both axes: ((x_min, x_max), (y_min, y_max)).
-Limits = tuple[tuple[int, int], tuple[int, int]]
+FRAMES = ("icrs", "SKY", "DET")
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,9 @@ class RegionSet:
     @classmethod
     def from_canonical(cls, x: Any) -> RegionSet:
         """Make the region that `canonical` describes."""
-        try:
-            frame, rows = x
-            shapes = tuple(Shape(name, tuple(values), not include) for name, include, values in rows)
-        except (TypeError, ValueError) as err:
-            if isinstance(err, RegionError):
-                raise
-            raise RegionError(
-                f"{x!r} is not the canonical form of a region.", "Use what RegionSet.canonical() gives."
-            ) from err
-        return cls(frame, shapes)
+        from xtendsrc.regions.canonical import from_canonical
+
+        return from_canonical(x)
 
     # --- ways out -------------------------------------------------------------------------------------------------
 
@@ -124,9 +117,9 @@ class RegionSet:
 
         Values are rounded to 1e-9 degree or 1e-6 pixel, angles taken modulo a half turn, shapes sorted.
         """
-        digits = 9 if self.frame == "icrs" else 6
-        rows = [[s.name, not s.exclude, _rounded(s, digits, self.frame)] for s in self.shapes]
-        return [self.frame, sorted(rows, key=lambda row: (not row[1], row[0], row[2]))]
+        from xtendsrc.regions.canonical import canonical
+
+        return canonical(self)
 
     def to_pixels(self, wcs: WCS | None = None, frame: str = "SKY") -> RegionSet:
         """Give the region in 1-based pixels of a grid; one already on that grid is returned as it is.
@@ -158,6 +151,25 @@ class RegionSet:
                 f"A region in {self.frame} pixels needs a WCS to be put on the sky.", "Give the WCS of the events."
             )
         return RegionSet("icrs", tuple(sky.shape_to_sky(shape, wcs) for shape in self.shapes))
+
+    def to_frame(self, frame: str, geometry: Geometry) -> RegionSet:
+        """Give the region in any frame, by the pointing of one observation.
+
+        Parameters
+        ----------
+        frame : {"icrs", "SKY", "DET"}
+            DET means the nominal pointing: the detector turned by PA_NOM, without the wander of the attitude.
+        geometry : Geometry
+            From ``Geometry.from_header(events.header)``.
+        """
+        if self.frame == frame:
+            return self
+        on_sky_grid = self.to_pixels(geometry.wcs) if self.frame == "icrs" else self
+        if on_sky_grid.frame == "DET":
+            on_sky_grid = RegionSet("SKY", tuple(sky.det_to_sky(shape, geometry) for shape in self.shapes))
+        if frame == "DET":
+            return RegionSet("DET", tuple(sky.sky_to_det(shape, geometry) for shape in on_sky_grid.shapes))
+        return on_sky_grid if frame == "SKY" else on_sky_grid.to_sky(geometry.wcs)
 
     def to_regions(self) -> list[regions.Region]:
         """Region objects of the ``regions`` package: on the sky for ICRS, else 0-based pixels."""
@@ -245,14 +257,7 @@ class RegionSet:
             Of the common shape of `x` and `y`.
         """
         self._need_pixels("mask(x, y)")
-        x, y = np.broadcast_arrays(np.asarray(x), np.asarray(y))
-        flat_x, flat_y = x.ravel(), y.ravel()
-        inside = np.full(flat_x.size, not self.included)
-        for shape in self.included:
-            inside[_members(shape, flat_x, flat_y)] = True
-        for shape in self.excluded:
-            inside[_members(shape, flat_x, flat_y)] = False
-        return inside.reshape(x.shape)
+        return pixels.mask(self.shapes, x, y)
 
     def contains_sky(self, coord: SkyCoord, wcs: WCS | None = None) -> NDArray[np.bool_]:
         """Which sky positions lie in the region.
@@ -264,12 +269,11 @@ class RegionSet:
         wcs : astropy.wcs.WCS, optional
             Needed for a region in pixels; without it a region on the sky is tested on its own tangent plane.
         """
-        if wcs is None:
-            wcs = self._tangent_wcs("contains_sky(coord) without a WCS")
+        if wcs is None or self.frame == "DET":
+            wcs = self._tangent_wcs("contains_sky(coord) without the WCS of SKY")
         icrs = coord.icrs
         x, y = sky.world_to_pixel(np.asarray(icrs.ra.deg), np.asarray(icrs.dec.deg), wcs)
-        pixels = self if self.frame != "icrs" else self.to_pixels(wcs)
-        return pixels.mask(x, y)
+        return self.to_pixels(wcs).mask(x, y)
 
     def image_mask(self, limits: Limits | None = None, binning: int = 1) -> NDArray[np.bool_]:
         """Which pixels of an image have their centre in the region.
@@ -286,15 +290,7 @@ class RegionSet:
         ndarray of bool, shape (ny, nx)
         """
         self._need_pixels("image_mask()")
-        (x_min, x_max), (y_min, y_max) = limits or grid_limits(self.frame)
-        x = x_min + (binning - 1) / 2 + binning * np.arange((x_max - x_min + 1) // binning)
-        y = y_min + (binning - 1) / 2 + binning * np.arange((y_max - y_min + 1) // binning)
-        image = np.full((y.size, x.size), not self.included)
-        for shape in self.shapes:
-            rows, columns = _window(shape, x, y)
-            grid_x, grid_y = np.meshgrid(x[columns], y[rows])
-            image[rows, columns][shape.contains(grid_x, grid_y)] = not shape.exclude
-        return image
+        return pixels.image_mask(self.shapes, limits or pixels.grid_limits(self.frame), binning)
 
     def pixel_count(self, limits: Limits | None = None) -> int:
         """Count the integer pixel centres inside, within `limits` (as in `image_mask`).
@@ -315,32 +311,25 @@ class RegionSet:
     def area(self, samples: int = 2000) -> float:
         """Area of the included shapes less the excluded ones, in square pixels or square degrees.
 
-        In closed form for a single shape; otherwise sampled on a lattice of `samples` points a side across the bounding
-        box (good to about 1e-3 of it at 2000), because shapes may overlap.
+        In closed form where no shape meets another; otherwise sampled on a lattice of `samples` points a side
+        across the bounding box (good to about 1e-3 of it at 2000).
         """
-        pixels, scale = self._plane()
-        if not pixels.included:
+        plane, scale = self._plane()
+        if not plane.included:
             raise RegionError("A region of excluded shapes only has no area of its own.", "Use pixel_count(limits).")
-        if len(pixels.shapes) == 1:
-            return pixels.shapes[0].area * scale**2
-        x_min, x_max, y_min, y_max = pixels.bounds
-        x = x_min + (np.arange(samples) + 0.5) * (x_max - x_min) / samples
-        y = y_min + (np.arange(samples) + 0.5) * (y_max - y_min) / samples
-        inside = np.count_nonzero(pixels.mask(*np.meshgrid(x, y)))
-        return inside / samples**2 * (x_max - x_min) * (y_max - y_min) * scale**2
+        return pixels.area(plane.shapes, samples) * scale**2
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Upright rectangle around the included shapes (excluded ones if there are no others): pixel frames only."""
         self._need_pixels("bounds")
-        x_min, x_max, y_min, y_max = np.array([shape.bounds for shape in self.included or self.shapes]).T
-        return float(x_min.min()), float(x_max.max()), float(y_min.min()), float(y_max.max())
+        return pixels.bounds(self.included or self.shapes)
 
     @property
     def centre(self) -> tuple[float, float]:
         """Centre in the region's frame: of the included shapes (else the excluded), weighted by their areas."""
-        pixels, _ = self._plane()
-        shapes = pixels.included or pixels.shapes
+        plane, _ = self._plane()
+        shapes = plane.included or plane.shapes
         weights = np.array([shape.area for shape in shapes])
         x, y = weights @ np.array([shape.centre for shape in shapes]) / weights.sum()
         if self.frame != "icrs":
@@ -350,8 +339,8 @@ class RegionSet:
 
     def outline(self, n: int = 100) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Closed curves to draw, in the region's frame, two for a ring; curved edges have `n` points."""
-        pixels, _ = self._plane()
-        curves = [curve for shape in pixels.shapes for curve in shape.outlines(n)]
+        plane, _ = self._plane()
+        curves = [curve for shape in plane.shapes for curve in shape.outlines(n)]
         if self.frame != "icrs":
             return curves
         wcs = self._tangent_wcs("outline")
@@ -378,34 +367,6 @@ class RegionSet:
             )
 
 
-def grid_limits(frame: str) -> Limits:
-    """First and last pixel of the whole SKY or DET grid."""
-    from xtendsrc import instrument
-
-    size = instrument.SKY_SIZE if frame == "SKY" else instrument.DET_SIZE
-    return (1, size), (1, size)
-
-
-def _members(shape: Shape, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
-    """Indices of the points inside one shape; the exact test is made near it only."""
-    x_min, x_max, y_min, y_max = shape.bounds
-    near = np.flatnonzero(
-        (x >= math.floor(x_min) - 1)
-        & (x <= math.ceil(x_max) + 1)
-        & (y >= math.floor(y_min) - 1)
-        & (y <= math.ceil(y_max) + 1)
-    )
-    inside = shape.contains(x[near].astype(np.float64), y[near].astype(np.float64))
-    return near[inside]
-
-
-def _window(shape: Shape, x: NDArray[Any], y: NDArray[Any]) -> tuple[slice, slice]:
-    """Rows and columns of a grid that can hold the shape."""
-    x_min, x_max, y_min, y_max = shape.bounds
-    rows = slice(int(np.searchsorted(y, y_min - 1)), int(np.searchsorted(y, y_max + 1)))
-    return rows, slice(int(np.searchsorted(x, x_min - 1)), int(np.searchsorted(x, x_max + 1)))
-
-
 def _check_declination(shape: Shape) -> None:
     declinations = shape.values[1::2] if shape.name == "polygon" else shape.values[1:2]
     if any(abs(declination) > 90 for declination in declinations):
@@ -413,13 +374,3 @@ def _check_declination(shape: Shape) -> None:
             f"The {shape.name} has a declination beyond the poles: {max(declinations, key=abs):g} degrees.",
             "Give right ascension first, then declination.",
         )
-
-
-def _rounded(shape: Shape, digits: int, frame: str) -> list[float]:
-    values = list(shape.values)
-    if frame == "icrs":
-        step = 2 if shape.name == "polygon" else len(values)
-        values[::step] = [round(ra, digits) % 360.0 for ra in values[::step]]
-    if len(values) > 4 and shape.name != "polygon":
-        values[-1] = round(values[-1], digits) % 180.0
-    return [round(value, digits) + 0.0 for value in values]

@@ -87,9 +87,10 @@ class Shape:
         outer, inner = self.outer, self.inner
         if min(outer) <= 0:
             raise RegionError(f"The {self.name} has a size of {min(outer):g}.", "Give sizes above zero.")
-        if inner and (min(inner) < 0 or any(a >= b for a, b in zip(inner, outer, strict=True))):
+        hollow = min(inner, default=0.0) > 0 or (self.name != "elliptannulus" and min(inner, default=0.0) == 0)
+        if not hollow or any(a >= b for a, b in zip(inner, outer, strict=False)):
             raise RegionError(
-                f"The inner sizes {inner} of the {self.name} are not below its outer sizes {outer}.",
+                f"The inner sizes {inner} of the {self.name} are not between zero and its outer sizes {outer}.",
                 "Give inner sizes first, smaller than the outer ones.",
             )
 
@@ -99,11 +100,16 @@ class Shape:
         return self.name.endswith("annulus")
 
     @property
+    def turns(self) -> bool:
+        """True for the shapes with an angle, their last value."""
+        return self.name not in ("circle", "annulus", "polygon")
+
+    @property
     def sizes(self) -> tuple[float, ...]:
         """Radii, semi-axes or widths; empty for a polygon."""
         if self.name == "polygon":
             return ()
-        return self.values[2:] if self.name in ("circle", "annulus") else self.values[2:-1]
+        return self.values[2:-1] if self.turns else self.values[2:]
 
     @property
     def outer(self) -> tuple[float, ...]:
@@ -118,7 +124,7 @@ class Shape:
     @property
     def angle(self) -> float:
         """Rotation in degrees, counter-clockwise; 0 for shapes without one."""
-        return 0.0 if self.name in ("circle", "annulus", "polygon") else self.values[-1]
+        return self.values[-1] if self.turns else 0.0
 
     @property
     def vertices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -229,7 +235,7 @@ def _in_ellipses(
     along: NDArray[np.float64], across: NDArray[np.float64], outer: tuple[float, ...], inner: tuple[float, ...]
 ) -> NDArray[np.bool_]:
     inside = (along / outer[0]) ** 2 + (across / outer[1]) ** 2 <= 1.0
-    if inner and min(inner) > 0:
+    if inner:
         inside &= (along / inner[0]) ** 2 + (across / inner[1]) ** 2 >= 1.0
     return inside
 

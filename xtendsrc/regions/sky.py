@@ -11,10 +11,14 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
+from xtendsrc.errors import RegionError
 from xtendsrc.regions.shapes import Shape
 
 if TYPE_CHECKING:
+    from astropy.coordinates import BaseCoordinateFrame
     from numpy.typing import NDArray
+
+    from xtendsrc.instrument import Geometry
 
 #: Half the step, in degrees, of the difference that gives the direction of North on the pixel grid (two pixels).
 _STEP = 1e-3
@@ -26,37 +30,50 @@ def shape_to_pixels(shape: Shape, wcs: WCS) -> Shape:
     Centres and vertices follow the projection exactly, sizes the pixel scale of the grid (as HEASoft does for square
     pixels), angles the direction of North at the place of the shape.
     """
-    if shape.name == "polygon":
-        x, y = world_to_pixel(*shape.vertices, wcs)
-        return Shape("polygon", tuple(np.ravel(np.column_stack([x, y]))), shape.exclude)
-    x, y = world_to_pixel(np.array(shape.values[:1]), np.array(shape.values[1:2]), wcs)
-    sizes = [size / pixel_scale(wcs) for size in shape.sizes]
-    values = (float(x[0]), float(y[0]), *sizes)
-    if len(shape.values) > len(values):
-        north, handed = _north(shape.values[0], shape.values[1], wcs)
-        values = (*values, north + handed * (shape.angle - 90.0))
-    return Shape(shape.name, values, shape.exclude)
+    x, y = world_to_pixel(*_places(shape), wcs)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise RegionError(
+            f"The {shape.name} at RA {shape.values[0]:g}, Dec {shape.values[1]:g} is on the other side of the sky.",
+            "Check its coordinates, or take the observation that holds it.",
+        )
+    north, handed = _north(shape.values[0], shape.values[1], wcs) if shape.turns else (90.0, 1.0)
+    return _moved(shape, x, y, 1.0 / pixel_scale(wcs), north + handed * (shape.angle - 90.0))
 
 
 def shape_to_sky(shape: Shape, wcs: WCS) -> Shape:
     """Turn a shape in 1-based pixels of `wcs` into one in ICRS degrees: the inverse of `shape_to_pixels`."""
-    if shape.name == "polygon":
-        ra, dec = pixel_to_world(*shape.vertices, wcs)
-        return Shape("polygon", tuple(np.ravel(np.column_stack([ra, dec]))), shape.exclude)
-    ra, dec = pixel_to_world(np.array(shape.values[:1]), np.array(shape.values[1:2]), wcs)
-    sizes = [size * pixel_scale(wcs) for size in shape.sizes]
-    values = (float(ra[0]), float(dec[0]), *sizes)
-    if len(shape.values) > len(values):
-        north, handed = _north(float(ra[0]), float(dec[0]), wcs)
-        values = (*values, 90.0 + handed * (shape.angle - north))
-    return Shape(shape.name, values, shape.exclude)
+    ra, dec = pixel_to_world(*_places(shape), wcs)
+    north, handed = _north(float(ra[0]), float(dec[0]), wcs) if shape.turns else (90.0, 1.0)
+    return _moved(shape, ra, dec, pixel_scale(wcs), 90.0 + handed * (shape.angle - north))
+
+
+def det_to_sky(shape: Shape, geometry: Geometry) -> Shape:
+    """Turn a shape in DET pixels into one in SKY pixels, for the nominal pointing; the grids have one scale."""
+    return _moved(shape, *geometry.det_to_sky(*_places(shape)), 1.0, shape.angle + geometry.pa_nom)
+
+
+def sky_to_det(shape: Shape, geometry: Geometry) -> Shape:
+    """Turn a shape in SKY pixels into one in DET pixels: the inverse of `det_to_sky`."""
+    return _moved(shape, *geometry.sky_to_det(*_places(shape)), 1.0, shape.angle - geometry.pa_nom)
+
+
+def _places(shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The vertices of a polygon, the centre of any other shape."""
+    return shape.vertices if shape.name == "polygon" else (np.array(shape.values[:1]), np.array(shape.values[1:2]))
+
+
+def _moved(shape: Shape, x: NDArray[np.float64], y: NDArray[np.float64], factor: float, angle: float) -> Shape:
+    """The shape at other places, its sizes multiplied by `factor`, turned to `angle` (taken modulo 360)."""
+    places = np.column_stack([x, y]).ravel().tolist()
+    turn = [angle % 360.0] if shape.turns else []
+    return Shape(shape.name, (*places, *(factor * size for size in shape.sizes), *turn), shape.exclude)
 
 
 def world_to_pixel(
     ra: NDArray[np.float64], dec: NDArray[np.float64], wcs: WCS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """1-based pixels of ICRS positions in degrees, by way of the frame (FK5, ICRS, ...) that the WCS names."""
-    place = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(wcs_to_celestial_frame(wcs))
+    place = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(_frame(wcs))
     x, y = wcs.wcs_world2pix(place.spherical.lon.deg, place.spherical.lat.deg, 1)
     return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
@@ -66,8 +83,14 @@ def pixel_to_world(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """ICRS degrees of 1-based pixels: the inverse of `world_to_pixel`."""
     lon, lat = wcs.wcs_pix2world(x, y, 1)
-    place = SkyCoord(lon, lat, unit="deg", frame=wcs_to_celestial_frame(wcs)).icrs
+    place = SkyCoord(lon, lat, unit="deg", frame=_frame(wcs)).icrs
     return np.asarray(place.ra.deg, dtype=float), np.asarray(place.dec.deg, dtype=float)
+
+
+def _frame(wcs: WCS) -> BaseCoordinateFrame:
+    if not wcs.has_celestial:
+        raise RegionError("The WCS is not one of the sky.", "Give that of the X and Y columns; for DET use to_frame().")
+    return wcs_to_celestial_frame(wcs)
 
 
 def pixel_scale(wcs: WCS) -> float:

@@ -55,12 +55,12 @@ def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str =
     rows = _rows(region)
     shapes = [shape for shape, _ in rows]
     x_y = [shape.vertices if shape.name == "polygon" else np.array(shape.values[:2])[:, None] for shape in shapes]
-    angles = [(shape.angle,) * (2 if shape.name in ("elliptannulus", "boxannulus") else 1) for shape in shapes]
+    angles = [(shape.angle,) * (2 if shape.is_ring and shape.turns else 1) for shape in shapes]
     labels = [("!" if shape.exclude else "") + shape.name.upper() for shape in shapes]
     columns = [
         _column("X", "pixel", [x for x, _ in x_y]),
         _column("Y", "pixel", [y for _, y in x_y]),
-        fits.Column("SHAPE", "16A", array=np.array(labels)),
+        fits.Column("SHAPE", "16A", array=np.char.ljust(labels, 16)),
         _column("R", "pixel", [np.array(shape.sizes) for shape in shapes]),
         _column("ROTANG", "degree", [np.array(angle) for angle in angles]),
         fits.Column("COMPONENT", "1I", array=np.array([number for _, number in rows])),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Largest difference of a value between a region and its file: pixels, or degrees on the sky.
 _SHIFT = {"icrs": 1e-8, "SKY": 2e-6, "DET": 2e-6}
+#: Largest difference of an angle, degrees.
+_TURN = 1e-5
 #: Largest relative difference of the area of a shape.
 _AREA = 1e-3
 
@@ -47,19 +49,22 @@ def write_region_file(region: RegionSet, path: str | Path, frame: str, wcs: WCS 
         lines = [_sky_line(shape) for shape in region.shapes]
     else:
         raise RegionError(f"{path}: {frame!r} is not a frame to write a region in.", "Use 'physical' or 'fk5'.")
+    part = path.with_name(f"{path.name}.part")
     try:
-        path.write_text("\n".join([frame, *lines, ""]), encoding="ascii")
+        part.write_text("\n".join([frame, *lines, ""]), encoding="ascii")
+        _compare(region, part, path)
+        part.replace(path)
     except OSError as err:
         raise RegionError(f"{path}: the region file cannot be written ({err.strerror}).", "Check the folder.") from err
-    _compare(region, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
 def _line(shape: Shape, positions: list[str], sizes: list[str], angle: float) -> str:
     """One line; HEASoft calls a box annulus a box and gives an elliptical annulus an angle for each edge."""
     name = "box" if shape.name == "boxannulus" else shape.name
-    turned = shape.name not in ("circle", "annulus", "polygon")
-    angles = [f"{angle:.6f}"] * (2 if shape.name == "elliptannulus" else 1) if turned else []
+    angles = [f"{angle % 360.0:.6f}"] * (2 if shape.name == "elliptannulus" else 1) if shape.turns else []
     return f"{'-' if shape.exclude else ''}{name}({','.join([*positions, *sizes, *angles])})"
 
 
@@ -76,15 +81,14 @@ def _sky_line(shape: Shape) -> str:
     return _line(shape, [f"{v:.10f}" for v in positions], sizes, shape.angle - frame_rotation(places[0]))
 
 
-def _compare(region: RegionSet, path: Path) -> None:
-    """Take the file away and raise unless it reads back as the region it was written from."""
+def _compare(region: RegionSet, part: Path, path: Path) -> None:
+    """Raise unless the file reads back as the region it was written from."""
     try:
-        found = RegionSet.read(path, "SKY" if region.frame == "icrs" else region.frame)
+        found = RegionSet.read(part, "SKY" if region.frame == "icrs" else region.frame)
         different = _difference(region, found)
     except RegionError as err:
         different = str(err)
     if different:
-        path.unlink()
         raise RegionError(
             f"{path}: the region would not be what was meant when read back: {different}.",
             "Check its sizes: below 1e-6 pixel nothing is left of them.",
@@ -100,6 +104,8 @@ def _difference(region: RegionSet, found: RegionSet) -> str:
         if region.frame == "icrs":
             shift = np.minimum(shift, np.abs(shift - 360.0))
         size = slice(None) if meant.name == "polygon" else slice(0, 2 + len(meant.sizes))
+        if abs((meant.angle - read.angle + 90.0) % 180.0 - 90.0) > _TURN:
+            return f"the angle of the {meant.name} became {read.angle:g} instead of {meant.angle:g}"
         if shift[size].max() > _SHIFT[region.frame]:
             return f"a value of the {meant.name} moved by {shift[size].max():g}"
         areas = [RegionSet(region.frame, (replace(shape, exclude=False),)).area() for shape in (meant, read)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -48,12 +50,17 @@ class Caldb:
 
     @property
     def version(self) -> str:
-        """A short text that changes with the release: the dated name of the index file where there is one."""
+        """A short text that changes with the release: the date in the name of the index, or a hash of it."""
         if self.kind == "local" and self.index:
             target = Path(self.index).resolve()
             stamp = re.search(r"(\d{8})", target.name)
-            return f"xtend {stamp[1]}" if stamp else f"xtend {int(target.stat().st_mtime)}"
+            return f"xtend {stamp[1]}" if stamp else f"xtend {_digest(str(target), target.stat().st_mtime_ns)}"
         return f"remote {self.location}" if self.kind == "remote" else ""
+
+
+@lru_cache(maxsize=16)
+def _digest(path: str, mtime_ns: int) -> str:  # the time is part of the key
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
 
 
 def find_caldb(environment: Mapping[str, str]) -> Caldb:

@@ -57,12 +57,10 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main(root: str) -> None:
-    """Serve, then leave nothing behind."""
+    """Serve; when the parent is gone, leave nothing behind."""
     requests, answers = take_over_streams()
-    try:
-        serve(requests, answers)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    serve(requests, answers)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 if __name__ == "__main__":

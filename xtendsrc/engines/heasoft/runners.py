@@ -110,7 +110,7 @@ class _Interpreter:
         env["PYTHONPATH"] = f"{installed.heasoftpy}:{env['PYTHONPATH']}"
         self._errors = (self.place.root / "worker").open("wb")
         self._open = child(
-            [sys.executable, "-B", str(_WORKER), str(self.place.root)],
+            [sys.executable, "-B", "-P", str(_WORKER), str(self.place.root)],
             cwd=self.place.work,
             env=env,
             stdin=subprocess.PIPE,

@@ -1,0 +1,120 @@
+"""Files that are either complete under their name or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+import re
+import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, BinaryIO
+
+from xtendsrc.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+log = logging.getLogger("xtendsrc.registry")
+_counter = itertools.count()
+_PART = re.compile(r"\.(\d+)\.\d+\.part$")
+DAY = 86400.0
+_NEXT = {
+    errno.ENOSPC: "free some space on that file system, then run the batch again; what was committed is kept.",
+    errno.EDQUOT: "your quota is used up: free some space, then run the batch again; what was committed is kept.",
+    errno.EROFS: "that file system is mounted read-only: choose another output directory.",
+    errno.EACCES: "you may not write there: choose another output directory, or ask its owner for permission.",
+    errno.EPERM: "you may not write there: choose another output directory, or ask its owner for permission.",
+    errno.ENAMETOOLONG: "the name is too long for that file system: choose a shorter output directory or source name.",
+}
+
+
+@contextmanager
+def os_errors(doing: str) -> Iterator[None]:
+    """Turn an `OSError` into a `RegistryError` that says what was being done and what to do next."""
+    try:
+        yield
+    except RegistryError:
+        raise
+    except OSError as err:
+        step = _NEXT.get(err.errno or 0, "look after that file system, then run the batch again.")
+        raise RegistryError(f"{doing} failed: {err.strerror or err}.", step) from err
+
+
+def open_part(final: Path) -> tuple[BinaryIO, Path]:
+    """Open a new ``<name>.<pid>.<n>.part`` beside its final place, never one that exists."""
+    while True:
+        part = final.with_name(f"{final.name[:200]}.{os.getpid()}.{next(_counter)}.part")
+        with suppress(FileExistsError):
+            return part.open("x+b"), part
+
+
+def publish(part: Path, final: Path, *, durable: bool = True) -> None:
+    """Rename a complete file to its final name, in one step, and make the rename last."""
+    os.replace(part, final)  # noqa: PTH105  (the one call everything rests on, by its own name)
+    if durable:
+        fsync_directory(final.parent)
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make renames in a directory survive a power cut, where the file system can."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    except OSError as err:
+        if err.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(fd)
+
+
+def write_whole(final: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that its name only ever shows the old or the new content."""
+    f, part = open_part(final)
+    try:
+        with f:
+            f.write(data)
+            f.flush()
+            if durable:
+                os.fsync(f.fileno())
+        publish(part, final, durable=durable)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to ``<stem>.damaged-<date><suffix>``, keeping it for inspection."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    for n in itertools.count():
+        tail = f"-{n}" if n else ""
+        aside = path.with_name(f"{path.stem}.damaged-{stamp}{tail}{path.suffix}")
+        if not aside.exists():
+            break
+    os.replace(path, aside)  # noqa: PTH105  (as in publish)
+    return aside
+
+
+def is_debris(path: Path) -> bool:
+    """Whether a ``.part`` file is more than a day old and its writer is not a process of this machine."""
+    if (match := _PART.search(path.name)) is None:
+        return False
+    try:
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return age > DAY and not process_exists(int(match[1]))
+
+
+def process_exists(pid: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

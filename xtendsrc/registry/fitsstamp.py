@@ -1,0 +1,301 @@
+"""Stamp a FITS file with its key, state, provenance and checksums, and check them again.
+
+Only header blocks are rewritten; data are copied byte for byte, whatever task wrote them. Checksums follow the FITS
+Standard 4.0, 4.4.2.7 and appendix J (ones-complement sums of 32-bit words); long strings follow 4.2.1.2 (CONTINUE).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from xtendsrc.errors import ProductError
+from xtendsrc.registry.record import SCHEMA, Entry, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+BLOCK = 2880
+CHUNK = 364 * BLOCK
+_MAX_HEADER = 20_000 * BLOCK
+_ALL_ONES = 0xFFFFFFFF
+_STAMP = (b"XTSKEY", b"XTSSTATE", b"XTSKIND", b"XTSENG", b"XTSVER", b"XTSNHDU", b"XTSREQ", b"XTSREC")
+_SUMS = (b"DATASUM", b"CHECKSUM")
+_ZEROS = "0" * 16
+_IN_HEADER = ("source", "obs_id", "dataclass", "inputs", "paths", "needs", "versions", "parameters", "calls", "notes",
+              "wall_time", "created")  # fmt: skip
+# punctuation that appendix J keeps out of CHECKSUM
+_EXCLUDED = frozenset([*range(0x3A, 0x41), *range(0x5B, 0x61)])
+
+
+class NotFITSError(ProductError):
+    """A file is not FITS, or ends before its content does."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a FITS product says about itself in its primary header."""
+
+    key: str
+    state: str
+    kind: str
+    engine: str
+    request: str
+    schema: int
+    n_hdus: int
+    extra: dict[str, Any]
+
+    def entry(self, **found: Any) -> Entry:
+        """Give the registry entry of this file; ``found`` are path, size, mtime_ns, datasum, seq."""
+        extra = {**self.extra, "calls": tuple(self.extra["calls"]), "notes": tuple(self.extra["notes"])}
+        return Entry(key=self.key, state=self.state, kind=self.kind, engine=self.engine, request=self.request,
+                     **{**extra, **found})  # fmt: skip
+
+
+def ones_sum(data: bytes | memoryview, start: int = 0) -> int:
+    """Ones-complement sum of big-endian 32-bit words; the length is a multiple of four."""
+    total = start + int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64))
+    while total > _ALL_ONES:
+        total = (total & _ALL_ONES) + (total >> 32)
+    return total
+
+
+def encode_checksum(total: int) -> str:
+    """Encode the complement of a sum as 16 letters and digits (FITS Standard 4.0, appendix J)."""
+    value = _ALL_ONES - total
+    ascii_ = bytearray(16)
+    for i in range(4):
+        quotient, rest = divmod(value >> (24 - 8 * i) & 0xFF, 4)
+        four = [quotient + rest + 0x30, *[quotient + 0x30] * 3]
+        while not _EXCLUDED.isdisjoint(four):
+            for j in (0, 2):
+                if four[j] in _EXCLUDED or four[j + 1] in _EXCLUDED:
+                    four[j] += 1
+                    four[j + 1] -= 1
+        for j in range(4):
+            ascii_[4 * j + i] = four[j]
+    return (ascii_[-1:] + ascii_[:-1]).decode("ascii")
+
+
+def string_cards(keyword: str, value: str) -> list[bytes]:
+    """Give the cards of a string of any length, continued by the CONTINUE convention."""
+    if "'" in value or not (value.isascii() and value.isprintable()):
+        raise ProductError(f"{keyword} cannot hold {value[:60]!r} in a FITS header.", "use printable ASCII there.")
+    if len(value) <= 68:
+        return [f"{keyword:<8}= '{value:<8}'".ljust(80).encode("ascii")]
+    pieces = [value[i : i + 67] for i in range(0, len(value), 67)]
+    starts = [f"{keyword:<8}= ", *["CONTINUE  "] * (len(pieces) - 1)]
+    ends = [*["&"] * (len(pieces) - 1), ""]
+    return [f"{s}'{p}{e}'".ljust(80).encode("ascii") for s, p, e in zip(starts, pieces, ends, strict=True)]
+
+
+def _stamp_cards(entry: Entry, n_hdus: int) -> list[bytes]:
+    extra = {name: getattr(entry, name) for name in _IN_HEADER}
+    extra["paths"], extra["inputs"] = dict(entry.paths), dict(entry.inputs)
+    cards = [f"{'XTSVER':<8}= {SCHEMA:>20}".ljust(80).encode(), f"{'XTSNHDU':<8}= {n_hdus:>20}".ljust(80).encode()]
+    texts = {"XTSKEY": entry.key, "XTSSTATE": entry.state, "XTSKIND": entry.kind, "XTSENG": entry.engine}
+    texts |= {"XTSREQ": dumps(json.loads(entry.request)), "XTSREC": dumps(extra)}
+    return cards + [card for name, text in texts.items() for card in string_cards(name, text)]
+
+
+def read_header(f: BinaryIO, name: object) -> list[bytes] | None:
+    """Read one header's cards, up to END; None at the end of the file."""
+    cards: list[bytes] = []
+    while block := f.read(BLOCK):
+        if len(block) < BLOCK:
+            raise NotFITSError(f"{name} ends within a header.")
+        if not cards and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
+            raise NotFITSError(f"{name} is not a FITS file, or something follows its last HDU.")
+        new = [block[i : i + 80] for i in range(0, BLOCK, 80)]
+        for i, card in enumerate(new):
+            if card.startswith(b"END     "):
+                return cards + new[:i]
+        cards += new
+        if len(cards) * 80 > _MAX_HEADER:
+            break
+    if cards:
+        raise NotFITSError(f"{name} has a header without END.")
+    return None
+
+
+def _numbers(cards: Sequence[bytes]) -> dict[bytes, int]:
+    wanted = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *= +(-?\d+)[ /]")
+    return {m[1]: int(m[2]) for card in cards if (m := wanted.match(card))}
+
+
+def data_bytes(cards: Sequence[bytes], name: object) -> int:
+    """Length of an HDU's data, filled up to whole blocks (FITS Standard 4.0, equations 1 and 2)."""
+    n = _numbers(cards)
+    try:
+        axes = [n[b"NAXIS%d" % i] for i in range(1, n[b"NAXIS"] + 1)]
+        bits = abs(n[b"BITPIX"]) * n.get(b"GCOUNT", 1)
+    except KeyError as err:
+        raise NotFITSError(f"{name} has a header without {err.args[0].decode()}.") from err
+    if axes[:1] == [0] and any(card.startswith(b"GROUPS  =") for card in cards):
+        axes = axes[1:]
+    length = bits * (n.get(b"PCOUNT", 0) + math.prod(axes)) // 8 if axes else 0
+    if length < 0:
+        raise NotFITSError(f"{name} has a header with a negative length.")
+    return -(-length // BLOCK) * BLOCK
+
+
+def _without(cards: Sequence[bytes], keywords: Sequence[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    dropping = False
+    for card in cards:
+        if not (dropping and card.startswith(b"CONTINUE")):
+            dropping = card[:8].rstrip() in keywords
+        if not dropping:
+            kept.append(card)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return kept
+
+
+def _header_block(cards: Sequence[bytes], datasum: int, checksum: str) -> bytes:
+    sums = (f"CHECKSUM= '{checksum}'   / HDU checksum", f"DATASUM = '{datasum:010d}'         / data unit checksum")
+    text = b"".join([*cards, *(s.ljust(80).encode("ascii") for s in sums), b"END".ljust(80)])
+    return text.ljust(-(-len(text) // BLOCK) * BLOCK)
+
+
+def _move_data(source: BinaryIO, length: int, name: object, target: BinaryIO | None = None) -> int:
+    total = 0
+    while length:
+        chunk = source.read(min(CHUNK, length))
+        if not chunk or len(chunk) % 4:
+            raise NotFITSError(f"{name} ends within its data.")
+        total = ones_sum(chunk, total)
+        length -= len(chunk)
+        if target is not None:
+            target.write(chunk)
+    return total
+
+
+def count_hdus(path: Path) -> int:
+    """Count the HDUs of a file by its headers, and see that it ends where the last one does."""
+    n = 0
+    with path.open("rb") as f:
+        size = os.fstat(f.fileno()).st_size
+        while (cards := read_header(f, path.name)) is not None:
+            f.seek(data_bytes(cards, path.name), os.SEEK_CUR)
+            n += 1
+            if f.tell() > size:
+                raise NotFITSError(f"{path.name} ends within its data.")
+    if n == 0:
+        raise NotFITSError(f"{path.name} is empty.")
+    return n
+
+
+def stamp(made: Path, out: BinaryIO, entry: Entry) -> str:
+    """Copy a FITS file into ``out`` with an entry's keywords in its primary header and checksums in every HDU.
+
+    Parameters
+    ----------
+    made : Path
+        A complete FITS file; it is not changed.
+    out : binary file
+        Open for writing, at its start.
+    entry : Entry
+        What to write.
+
+    Returns
+    -------
+    str
+        DATASUM of each HDU, joined by commas.
+
+    Raises
+    ------
+    ProductError
+        If ``made`` is not a complete FITS file.
+    """
+    extra = _stamp_cards(entry, count_hdus(made))
+    sums: list[int] = []
+    with made.open("rb") as f:
+        while (cards := read_header(f, made.name)) is not None:
+            length = data_bytes(cards, made.name)
+            cards = _without(cards, _SUMS if sums else _STAMP + _SUMS)
+            if not sums and not any(card.startswith(b"LONGSTRN") for card in cards):
+                cards.append(b"LONGSTRN= 'OGIP 1.0'           / The OGIP long string convention is used".ljust(80))
+            cards += [] if sums else extra
+            start = out.tell()
+            out.seek(len(_header_block(cards, 0, _ZEROS)), os.SEEK_CUR)
+            sums.append(_move_data(f, length, made.name, out))
+            end = out.tell()
+            total = ones_sum(_header_block(cards, sums[-1], _ZEROS), sums[-1])
+            out.seek(start)
+            out.write(_header_block(cards, sums[-1], encode_checksum(total)))
+            out.seek(end)
+    return ",".join(map(str, sums))
+
+
+def _strings(cards: Sequence[bytes]) -> dict[bytes, str]:
+    found: dict[bytes, str] = {}
+    current = b""
+    for card in cards:
+        keyword = card[:8].rstrip()
+        if keyword in _STAMP:
+            current = keyword
+            found[current] = ""
+        elif keyword != b"CONTINUE" or not current:
+            current = b""
+            continue
+        value = card[10:].decode("ascii", "replace").strip()
+        if match := re.match(r"'((?:[^']|'')*)'", value):
+            value = match[1].replace("''", "'")
+        found[current] = found[current].removesuffix("&") + value
+    return found
+
+
+def read_stamp(path: Path) -> Stamp | None:
+    """Read what a file says about itself; None for a file that carries no (whole) stamp of ours."""
+    try:
+        with path.open("rb") as f:
+            cards = read_header(f, path.name)
+        values = _strings(cards or [])
+        get = {name.decode(): values[name].rstrip() for name in _STAMP}
+        extra = json.loads(get["XTSREC"])
+        if set(_IN_HEADER) - extra.keys():
+            return None
+        return Stamp(get["XTSKEY"], get["XTSSTATE"], get["XTSKIND"], get["XTSENG"], get["XTSREQ"],
+                     int(get["XTSVER"]), int(get["XTSNHDU"]), {n: extra[n] for n in _IN_HEADER})  # fmt: skip
+    except (NotFITSError, KeyError, ValueError):
+        return None
+
+
+def check(path: Path) -> str:
+    """Read a stamped file through and compare every checksum.
+
+    Returns
+    -------
+    str
+        DATASUM of each HDU, joined by commas.
+
+    Raises
+    ------
+    NotFITSError
+        Saying what is wrong, if anything is.
+    """
+    sums: list[int] = []
+    with path.open("rb") as f:
+        while True:
+            start = f.tell()
+            if (cards := read_header(f, path.name)) is None:
+                break
+            after = f.tell()
+            f.seek(start)
+            header = ones_sum(f.read(after - start))
+            sums.append(_move_data(f, data_bytes(cards, path.name), path.name))
+            written = [m[1] for card in cards if (m := re.match(rb"DATASUM = '(\d+) *'", card))]
+            if [int(w) for w in written] != [sums[-1]] or ones_sum(b"", header + sums[-1]) != _ALL_ONES:
+                raise NotFITSError(f"the checksums of HDU {len(sums) - 1} of {path.name} do not fit its content.")
+    own = read_stamp(path)
+    if own is None or own.n_hdus != len(sums):
+        raise NotFITSError(f"{path.name} has lost its stamp or an HDU.")
+    return ",".join(map(str, sums))

@@ -1,0 +1,226 @@
+"""The files behind the index: whether a product's file is still the one that was committed, and writing new ones."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from xtendsrc.registry import adopt, files, fitsstamp, store
+from xtendsrc.registry.index import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from xtendsrc.registry.journal import Operation
+    from xtendsrc.registry.layout import Layout
+    from xtendsrc.registry.record import Entry
+    from xtendsrc.registry.session import Session
+
+log = logging.getLogger("xtendsrc.registry")
+NEVER_MADE = "it was never made"
+
+
+def put(entry: Entry) -> Operation:
+    """Give the journal line of an entry."""
+    return {"op": "put", "row": list(Row.of(entry))}
+
+
+class Holdings:
+    """Products on disk, as one process sees them through its session."""
+
+    def __init__(self, layout: Layout, session: Session) -> None:
+        self.layout = layout
+        self.session = session
+        self.read_only = session.read_only
+        self.durable = session.durable
+        self._damaged: dict[tuple[str, int, int], str] = {}
+        self._checked: set[tuple[str, int, int]] = set()
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def row(self, key: str) -> Row | None:
+        """Give the row of a product, also one that another process committed a moment ago."""
+        if (row := self.session.index.row(key)) is not None:
+            return row
+        index = self.session.refresh()
+        if (row := index.row(key)) is not None:
+            return row
+        if self.layout.product(key).exists():
+            found = adopt.details(self.layout, key, read_only=self.read_only)
+            if found is not None and (self.layout.root / found[1].path).exists():
+                index.apply(put(found[1]))
+        elif (intent := index.intents.get(key)) is not None:
+            self.adopt(self.layout.root / intent["path"], key)
+        return index.row(key)
+
+    def current(self, key: str) -> tuple[Row | None, str]:
+        """Give the row of a product, and what is wrong with its file; nothing is if size and time are as committed.
+
+        A file that differs from the index is read through: if it is whole and carries this key (it was committed by
+        a process that was killed, or copied), the index follows the file.
+        """
+        row = self.row(key)
+        if row is None:
+            return None, NEVER_MADE
+        if self._is_as_committed(row):
+            return row, ""
+        row = self.session.refresh().row(key)
+        if row is None:
+            return None, NEVER_MADE
+        if self._is_as_committed(row):
+            return row, ""
+        broken = self.adopt(self.layout.root / row.path, key)
+        return self.session.index.row(key), broken
+
+    def adopt(self, path: Path, key: str) -> str:
+        """Let the index follow a file found on disk; give what keeps it from doing so."""
+        try:
+            found = path.stat()
+            mark = (key, found.st_size, found.st_mtime_ns)
+            if mark in self._damaged:
+                return self._damaged[mark]
+            entry, known = adopt.from_file(self.layout, path, read_only=self.read_only)
+        except FileNotFoundError:
+            return f"its file {path.relative_to(self.layout.root)} was deleted"
+        except fitsstamp.NotFITSError as err:
+            self._damaged[mark] = f"its file {path.relative_to(self.layout.root)} was changed since: {err}"
+            return self._damaged[mark]
+        if entry.key != key:
+            return f"its file {path.relative_to(self.layout.root)} now holds the product {entry.key}"
+        log.info("%s found on disk as product %s", entry.path, key)
+        self.remember(entry, known)
+        return ""
+
+    def remember(self, entry: Entry, known: bool) -> None:
+        """Take an entry that was read from a FITS file into the index."""
+        entry = replace(entry, seq=self.session.next_seq())
+        if not self.read_only and not known:
+            old = adopt.details(self.layout, entry.key)
+            arrays: dict[str, np.ndarray] = {}
+            if old is not None and (old[1].state, old[1].datasum) == (entry.state, entry.datasum):
+                arrays = store.read_arrays(self.layout.product(entry.key))[1]
+            self.write_details(entry, arrays)
+        self.session.record([put(entry)])
+
+    def entry(self, row: Row) -> Entry | None:
+        """Give the whole entry of a row, from its HDF5 file, or from the FITS file if that is lost."""
+        found = adopt.details(self.layout, row.key, read_only=self.read_only)
+        if found is not None and found[1].state == row.state:
+            return found[1]
+        try:
+            entry, known = adopt.from_file(self.layout, self.layout.root / row.path, read_only=self.read_only)
+        except (FileNotFoundError, fitsstamp.NotFITSError):
+            return found[1] if found is not None else None
+        if entry.key == row.key:
+            self.remember(entry, known)
+        return entry
+
+    def content(self, row: Row) -> str:
+        """Read a product's file through, once in this process; give what is wrong with it."""
+        mark = (row.key, row.size, row.mtime_ns)
+        if mark in self._damaged:
+            return self._damaged[mark]
+        if mark not in self._checked:
+            try:
+                datasum = fitsstamp.check(self.layout.root / row.path)
+            except FileNotFoundError:
+                return f"its file {row.path} was deleted"
+            except fitsstamp.NotFITSError as err:
+                self._damaged[mark] = str(err)
+                return self._damaged[mark]
+            if datasum != row.datasum:
+                self._damaged[mark] = f"the data of {row.path} are not those that were committed"
+                return self._damaged[mark]
+            self._checked.add(mark)
+        return ""
+
+    def _is_as_committed(self, row: Row) -> bool:
+        try:
+            found = os.stat(self.layout.root / row.path)  # noqa: PTH116  (the cheapest form: asked for every product)
+        except FileNotFoundError:
+            return False
+        mark = (row.key, found.st_size, found.st_mtime_ns)
+        return mark[1:] == (row.size, row.mtime_ns) and mark not in self._damaged
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def commit(self, entry: Entry, made: Path, arrays: Mapping[str, np.ndarray]) -> Entry:
+        """Stamp a copy of ``made`` and give it its final name: the commit. Then write its HDF5 file."""
+        final = self.layout.root / entry.path
+        final.parent.mkdir(parents=True, exist_ok=True)
+        f, part = files.open_part(final)
+        try:
+            with f:
+                entry = self._write_part(f, entry, made)
+            details = store.product_bytes(entry, arrays)
+            begin = {"op": "begin", "key": entry.key, "path": entry.path, "seq": entry.seq}
+            self.session.record([begin], durable=False)
+            files.publish(part, final, durable=self.durable)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        self._write(self.layout.product(entry.key), details)
+        return entry
+
+    def _write_part(self, f: BinaryIO, entry: Entry, made: Path) -> Entry:
+        datasum = fitsstamp.stamp(made, f, entry)
+        f.flush()
+        if self.durable:
+            os.fsync(f.fileno())
+        found = os.fstat(f.fileno())
+        return replace(entry, size=found.st_size, mtime_ns=found.st_mtime_ns, datasum=datasum)
+
+    def write_details(self, entry: Entry, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write a product's (or failure's) HDF5 file."""
+        failed = entry.status == "failed"
+        path = self.layout.failure(entry.key) if failed else self.layout.product(entry.key)
+        self._write(path, store.product_bytes(entry, arrays))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        with files.os_errors(f"Writing {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_whole(path, data, durable=self.durable)
+
+    # --- putting right -------------------------------------------------------------------------------------------
+
+    def adopt_abandoned(self) -> None:
+        """Adopt what processes renamed into place but were killed before they could tell anybody."""
+        abandoned, self.session.abandoned = self.session.abandoned, []
+        for intent in abandoned:
+            path = self.layout.root / intent["path"]
+            stamp = fitsstamp.read_stamp(path) if path.exists() else None
+            row = self.session.index.row(intent["key"])
+            if stamp is not None and stamp.key == intent["key"] and (row is None or not self._is_as_committed(row)):
+                self.adopt(path, intent["key"])
+
+    def everything(self) -> list[Operation]:
+        """Give the journal lines of every product and failure on disk, from the files alone."""
+        found: dict[str, tuple[Entry, bool]] = {}
+        for path in adopt.product_files(self.layout.root):
+            try:
+                entry, known = adopt.from_file(self.layout, path, read_only=self.read_only)
+            except (FileNotFoundError, fitsstamp.NotFITSError) as err:
+                log.info("%s is not taken as a product: %s", path, err)
+                continue
+            if entry.key not in found or (known and not found[entry.key][1]):
+                found[entry.key] = (entry, known)
+        if not self.read_only:
+            for entry, known in found.values():
+                if not known:
+                    self.write_details(entry, {})
+        return [put(entry) for entry, _ in found.values()] + self._failures()
+
+    def _failures(self) -> list[Operation]:
+        lines = []
+        for path in sorted(self.layout.journals.parent.glob("*/*.failed.h5")):
+            found = adopt.details(
+                self.layout, path.name.removesuffix(".failed.h5"), failed=True, read_only=self.read_only
+            )
+            if found is not None:
+                lines.append(put(found[1]))
+        return lines

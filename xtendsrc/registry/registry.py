@@ -1,0 +1,309 @@
+"""The registry of an output directory."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xtendsrc.errors import RegistryError
+from xtendsrc.registry import adopt, files, fingerprint, locks, store
+from xtendsrc.registry.holdings import Holdings, put
+from xtendsrc.registry.layout import Layout, checked_key, checked_relative
+from xtendsrc.registry.record import Entry, Record, Status, dumps, what_changed
+from xtendsrc.registry.session import Session
+from xtendsrc.registry.table import as_table
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    from astropy.table import Table
+
+    from xtendsrc.registry.fingerprint import Fingerprint
+    from xtendsrc.registry.index import Row
+
+log = logging.getLogger("xtendsrc.registry")
+
+
+class Registry:
+    """Every product below an output directory: what it is, what it was made from, and whether it still holds.
+
+    Any number of processes and threads may use it at once, each with its own object or a shared one; it can be
+    pickled. Nothing is written until something is committed.
+
+    Parameters
+    ----------
+    root : path
+        Output directory.
+    read_only : bool
+        Write nothing at all, whatever is found.
+    durable : bool
+        Whether each commit waits until the disk has it (fsync). Without it products survive a killed process but
+        perhaps not a power cut; for benchmarks, and for scratch directories.
+
+    Examples
+    --------
+    >>> import xtendsrc as xs
+    >>> reg = xs.Registry("out")                                  # doctest: +SKIP
+    >>> reg.table(kind="image", obs_id="900001010")               # doctest: +SKIP
+    >>> reg.verify()                                              # doctest: +SKIP
+    """
+
+    def __init__(self, root: str | os.PathLike[str], read_only: bool = False, *, durable: bool = True) -> None:
+        self.root = Path(root).absolute()
+        self.read_only = read_only
+        self.durable = durable
+        self.lock_kind = locks.lock_kind_for(self.root)
+        self.layout = Layout(self.root)
+        self._session = Session(self.layout, read_only=read_only, durable=durable, lock_kind=self.lock_kind)
+        self._holdings = Holdings(self.layout, self._session)
+        self._session.remake = self._holdings.everything
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"root": self.root, "read_only": self.read_only, "durable": self.durable}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # all that an object holds beside these is read from disk
+
+    def __repr__(self) -> str:
+        return f"Registry({str(self.root)!r}{', read_only=True' if self.read_only else ''})"
+
+    # --- input files ----------------------------------------------------------------------------------------
+
+    def fingerprint(self, path: str | os.PathLike[str]) -> Fingerprint:
+        """Give size, modification time and SHA-256 of an input file.
+
+        The content is read only if size or time differ from what is remembered; what is found is remembered on disk
+        for later sessions, once the file has rested long enough for a further change to show.
+
+        Raises
+        ------
+        InputNotFoundError
+            If the file is not there.
+        """
+        place = Path(path).absolute()
+        known = self._session.index.fingerprint(str(place))
+        if known is not None and fingerprint.look(place) == known[:2]:
+            return known
+        taken = fingerprint.take(place)
+        if fingerprint.is_settled(taken.mtime_ns):
+            operation = {"op": "input", "path": str(place), "fingerprint": list(taken)}
+            try:
+                self._session.record([operation], durable=False)
+            except RegistryError as err:
+                log.debug("fingerprint of %s not remembered: %s", place, err)
+        return taken
+
+    # --- asking ---------------------------------------------------------------------------------------------
+
+    def entry(self, key: str) -> Entry | None:
+        """Give all that is known of a product, or of the failure of the last attempt at it; None if nothing is."""
+        row = self._holdings.row(key)
+        if (failed := self._session.index.row(key, "failed")) is not None:
+            found = adopt.details(self.layout, key, failed=True, read_only=self.read_only)
+            return found[1] if found is not None else _from_row(failed)
+        return self._holdings.entry(row) if row is not None else None
+
+    def status(self, key: str, state: str, inputs: Mapping[str, str] | None = None) -> Status:
+        """Say whether a product is there and made from what is there now.
+
+        Parameters
+        ----------
+        key, state : str
+            Of the request, and of its inputs as they are now (`state_of`).
+        inputs : mapping, optional
+            `state_inputs` as they are now; lets the reason name what changed.
+        """
+        row, broken = self._holdings.current(key)
+        if row is not None and not broken and row.state == state:
+            return Status("ready", "")
+        failed = self._session.index.row(key, "failed")
+        if failed is not None and failed.state == state:
+            found = adopt.details(self.layout, key, failed=True, read_only=self.read_only)
+            return Status("failed", found[1].reason if found is not None else failed.reason)
+        if row is None:
+            past = "; an earlier attempt, with other inputs, failed" if failed is not None else ""
+            return Status("missing", broken + past)
+        if broken:
+            return Status("stale" if (self.root / row.path).exists() else "missing", broken)
+        entry = self._holdings.entry(row)
+        return Status("stale", what_changed(entry.inputs if entry is not None else {}, inputs))
+
+    def path(self, key: str) -> Path:
+        """Give the FITS file of a product, its checksums compared on first use in this process.
+
+        Raises
+        ------
+        RegistryError
+            If it is not there, or damaged.
+        """
+        row = self._usable(key)
+        if broken := self._holdings.content(row):
+            raise _unusable(key, broken)
+        return self.root / row.path
+
+    def arrays(self, key: str) -> dict[str, np.ndarray]:
+        """Give the arrays stored with a product, by name; empty if there are none (read its file then).
+
+        Raises
+        ------
+        RegistryError
+            If the product is not there, or its file was changed.
+        """
+        row = self._usable(key)
+        path = self.layout.product(key)
+        try:
+            name, arrays = store.read_arrays(path)
+        except FileNotFoundError:
+            return {}
+        except store.DamagedError as err:
+            adopt.put_away(path, err, read_only=self.read_only)
+            self._holdings.entry(row)
+            return {}
+        return arrays if name == store.sealed_name(row.key, row.state, row.size, row.mtime_ns) else {}
+
+    def _usable(self, key: str) -> Row:
+        row, broken = self._holdings.current(key)
+        if row is None or broken:
+            raise _unusable(key, broken)
+        return row
+
+    # --- committing -----------------------------------------------------------------------------------------
+
+    def commit(
+        self, record: Record, made: Path, relative: str, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> Entry:
+        """Take a finished FITS file into the output directory and remember it.
+
+        Parameters
+        ----------
+        record : Record
+            What it is.
+        made : Path
+            The file, anywhere; it is copied, not changed.
+        relative : str
+            Where it goes, below the root.
+        arrays : mapping, optional
+            Its data, for quick reading; arrays of more than a megapixel are left to the file.
+
+        Returns
+        -------
+        Entry
+            When this returns, the product is on disk, and stays there whatever happens to the process.
+
+        Raises
+        ------
+        RegistryError
+            If it cannot be written; nothing is left half done then.
+        ProductError
+            If the file is not complete FITS.
+        """
+        self._must_write()
+        checked_key(record.key)
+        relative = checked_relative(relative)
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = Entry(**_record_values(record), path=relative, created=created, seq=self._session.next_seq())
+        with files.os_errors(f"Writing the product {self.root / relative}"):
+            entry = self._holdings.commit(entry, Path(made), arrays or {})
+        self._session.record([put(entry)])
+        return entry
+
+    def fail(self, record: Record, reason: str, log: str = "") -> Entry:
+        """Remember that a product could not be made, with the reason and what the tasks wrote.
+
+        A product made earlier from other inputs stays where it is.
+        """
+        self._must_write()
+        checked_key(record.key)
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        values = {**_record_values(record), "log": log or record.log}
+        entry = Entry(**values, status="failed", reason=reason, created=created, seq=self._session.next_seq())
+        self._holdings.write_details(entry, {})
+        self._session.record([put(entry)])
+        return entry
+
+    def fold(self) -> None:
+        """Write the index anew with what was committed since; call it at the end of a batch."""
+        self._must_write()
+        self._holdings.adopt_abandoned()
+        self._session.fold()
+
+    def lock(self, key: str, timeout: float | None = None) -> AbstractContextManager[None]:
+        """Hold one key against all other threads and processes, so that a product is made once.
+
+        Parameters
+        ----------
+        key : str
+            Key of the product.
+        timeout : float, optional
+            Seconds to wait; None waits as long as it takes.
+        """
+        self._must_write()
+        return locks.held(self.layout.locks / f"{checked_key(key)}.lock", self.lock_kind, timeout)
+
+    def _must_write(self) -> None:
+        if self.read_only:
+            raise RegistryError(f"The registry {self.root} was opened read-only.", "open it without read_only=True.")
+
+    # --- looking through ------------------------------------------------------------------------------------
+
+    def table(
+        self,
+        kind: str | None = None,
+        source: str | None = None,
+        obs_id: str | None = None,
+        dataclass: str | None = None,
+        status: str | None = None,
+    ) -> Table:
+        """Give one row a product, with those columns that describe it.
+
+        Parameters
+        ----------
+        kind, source, obs_id, dataclass, status : str, optional
+            Only rows with this value.
+
+        Returns
+        -------
+        astropy.table.Table
+            Columns ``key``, ``state``, ``status`` (``ready`` or ``failed``), ``kind``, ``source``, ``obs_id``,
+            ``dataclass``, ``engine``, ``path`` (relative to the root), ``created``, ``reason``, ``datasum``,
+            ``size`` (bytes), ``mtime_ns``, ``wall_time`` (s), ``seq``. An unfinished remake leaves the row ``failed``.
+        """
+        wanted = {"kind": kind, "source": source, "obs_id": obs_id, "dataclass": dataclass, "status": status}
+        with self._session.mutex:
+            array = self._session.refresh().array()
+        return as_table(array, {name: value for name, value in wanted.items() if value is not None})
+
+    def select(self, **wanted: str) -> list[Entry]:
+        """Give the entries of the rows `table` gives for the same arguments, in the same order."""
+        found = (self.entry(str(key)) for key in self.table(**wanted)["key"])
+        return [entry for entry in found if entry is not None]
+
+    def __len__(self) -> int:
+        return len(self.table())
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._holdings.row(key) is not None
+
+
+def _record_values(record: Record) -> dict[str, Any]:
+    try:
+        request = dumps(json.loads(record.request))
+    except ValueError as err:
+        raise RegistryError(f"The request of product {record.key} is not JSON: {err}.", "give JSON text.") from err
+    return {f.name: getattr(record, f.name) for f in fields(Record)} | {"request": request}
+
+
+def _from_row(row: Row) -> Entry:
+    values = row._asdict()
+    return Entry(**values, request="{}")
+
+
+def _unusable(key: str, broken: str) -> RegistryError:
+    return RegistryError(f"The product {key} cannot be used: {broken}.", "make it again.")

@@ -1,0 +1,174 @@
+"""What one process sees of a registry on disk: the last index with the journals since, kept up to date."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+from xtendsrc.errors import RegistryWarning
+from xtendsrc.registry import files, journal, locks
+from xtendsrc.registry.index import Index
+from xtendsrc.registry.store import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from xtendsrc.registry.journal import Found, Operation
+    from xtendsrc.registry.layout import Layout
+
+log = logging.getLogger("xtendsrc.registry")
+
+
+class Session:
+    """Index and journals of one registry, as this process sees them.
+
+    ``remake`` gives all operations that make the index anew from the products, after damage; ``abandoned`` are the
+    renames that ended processes had announced and not confirmed.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the files are.
+    read_only, durable, lock_kind
+        As for `Registry`.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        read_only: bool,
+        durable: bool,
+        lock_kind: locks.LockName,
+    ) -> None:
+        self.layout = layout
+        self.read_only = read_only
+        self.durable = durable
+        self.lock_kind: locks.LockName = lock_kind
+        self.mutex = threading.RLock()
+        self.abandoned: list[Operation] = []
+        self.remake: Callable[[], list[Operation]] = list
+        self._journal = journal.Journal(layout.journals, durable=durable)
+        self._signature: tuple[int, int, int] | None = None
+        self._reader = journal.Reader(layout.journals)
+        self._index: Index | None = None
+
+    @property
+    def index(self) -> Index:
+        """The index as last read; read now if it never was."""
+        with self.mutex:
+            if self._index is None:
+                self._load()
+            assert self._index is not None
+            return self._index
+
+    def refresh(self) -> Index:
+        """Give the index with all that other processes committed until now."""
+        with self.mutex:
+            index = self.index
+            self._apply(index, self._reader.new())
+            # looked at last: a journal that went away meanwhile was folded into a newer index
+            if _signature(self.layout.index) != self._signature:
+                self._load()
+            return self.index
+
+    def record(self, operations: list[Operation], *, durable: bool = True) -> None:
+        """Write operations to this process's journal and apply them here."""
+        if not self.read_only:
+            with files.os_errors(f"Writing the journal in {self.layout.journals}"):
+                self._journal.append(operations, durable=durable)
+        with self.mutex:
+            for operation in operations:
+                self.index.apply(operation)
+
+    def next_seq(self) -> int:
+        """Number the next operation, above all that are known; a count, never a clock."""
+        with self.mutex:
+            index = self.refresh()
+            index.seq += 1
+            return index.seq
+
+    def _load(self) -> None:
+        for _ in range(20):
+            # journals first: one that is folded between the two readings is in the index that is read after it
+            reader = journal.Reader(self.layout.journals)
+            found = reader.new()
+            signature = _signature(self.layout.index)
+            try:
+                index = Index.read(self.layout.index)
+            except DamagedError as err:
+                index = self._repair(err)
+                signature = _signature(self.layout.index)
+            self._apply(index, found)
+            self._reader, self._index, self._signature = reader, index, signature
+            if _signature(self.layout.index) == signature:
+                break
+
+    def _apply(self, index: Index, found: list[tuple[Found, list[Operation]]]) -> None:
+        for one, operations in found:
+            for operation in operations:
+                index.apply(operation)
+            if any(op["op"] == "begin" for op in operations) and journal.writer_is_gone(one):
+                left = [index.intents.get(op["key"]) for op in operations if op["op"] == "begin"]
+                self.abandoned += [op for op in left if op is not None]
+
+    def _repair(self, err: DamagedError) -> Index:
+        """Set a damaged index aside and make it again from the products.
+
+        What is found goes through the journal like any commit, so that nothing is lost that others commit meanwhile.
+        """
+        index = Index()
+        where = "it was left where it is, as this registry is read-only"
+        if not self.read_only:
+            try:
+                return Index.read(self.layout.index)  # another process was quicker
+            except DamagedError:
+                with files.os_errors(f"Setting {self.layout.index} aside"):
+                    where = f"it was set aside as {files.set_aside(self.layout.index).name}"
+        warnings.warn(f"{err} The index was made again from the products; {where}.", RegistryWarning, stacklevel=2)
+        operations = self.remake()
+        for operation in operations:
+            index.apply(operation)
+        if operations and not self.read_only:
+            with files.os_errors(f"Writing the journal in {self.layout.journals}"):
+                self._journal.append(operations)
+        return index
+
+    def fold(self) -> int:
+        """Write the index anew with what the journals of this process and of ended ones hold; give their number."""
+        with locks.held(self.layout.locks / "registry.lock", self.lock_kind), self.mutex:
+            index = self.refresh()
+            ours = self._journal.path
+            finished = [f for f in journal.find(self.layout.journals) if f.path == ours or journal.writer_is_gone(f)]
+            with files.os_errors(f"Folding the journals into {self.layout.index}"):
+                taken = [path for f in finished if (path := journal.take(f)) is not None]
+                index = self._merged(taken)
+                if taken:
+                    files.write_whole(self.layout.index, index.sealed_bytes(), durable=self.durable)
+                if going_on := list(index.intents.values()):
+                    self._journal.append(going_on)
+                for path in taken:
+                    path.unlink(missing_ok=True)
+            self._load()
+            return len(taken)
+
+    def _merged(self, taken: list[Path]) -> Index:
+        try:
+            index = Index.read(self.layout.index)
+        except DamagedError as err:
+            index = self._repair(err)
+        for path in taken:
+            for operation in journal.decode(path.read_bytes()):
+                index.apply(operation)
+        return index
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -38,7 +38,7 @@ _SHAPE = re.compile(r"^(?P<sign>[-+!]?)\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*(?:\(
 _NUMBER = re.compile(r"^(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?P<unit>[\"'drpiDRPI°]?)$")
 _SEXAGESIMAL = re.compile(r"^[-+]?\d+(?::\d+(?:\.\d*)?(?::\d+(?:\.\d*)?)?|[hd]\d+(?:\.\d*)?m?(?:\d+(?:\.\d*)?s?)?)$")
 _UNITS = {'"': u.arcsec, "'": u.arcmin, "d": u.deg, "°": u.deg, "r": u.rad}
-_HOW = "Give the size with its unit: 120\\" or 2' or 0.0333d (or pass the region objects themselves, not a file)."
+_HOW = "Give the size with its unit: 120\" or 2' or 0.0333d (or pass the region objects themselves, not a file)."
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _read_line(state: _State, number: int, line: str) -> None:
         _note_drawing(state, number, comment)
         return
     exclude = _excluded(state, comment)
-    for part in filter(None, (part.strip() for part in text.removesuffix("||").split(";"))):
+    for part in filter(None, (part.strip() for part in text.split(";"))):
         _read_part(state, number, part.removesuffix("||").strip(), exclude)
 
 

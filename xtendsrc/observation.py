@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtendsrc import declare
 from xtendsrc.archive.layout import DataClassFiles, ObservationFiles, discover
 from xtendsrc.errors import InputFileError, InputNotFoundError, UnknownDataClassError, XtendsrcError
 from xtendsrc.events import EventList, read_header
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
     from xtendsrc.gti import GTI
+    from xtendsrc.products import ExpMap, Image, LightCurve, Products, Spectrum
+    from xtendsrc.registry import Registry
 
 SAMPLES = 1_000_000
 
@@ -34,14 +37,14 @@ class Observation:
     ----------
     path : str or pathlib.Path
         Directory of the ObsID, in the archive's tree or as a local pipeline run leaves it.
-    output : str or pathlib.Path, optional
+    output : str, pathlib.Path or Registry, optional
         Where products go; event files of the user's own processing found there come before the archive's.
 
     Attributes
     ----------
     path : Path
         The directory, absolute.
-    output : Path or None
+    output : Path
         The output directory, absolute.
     files : ObservationFiles
         Every file found, by role.
@@ -58,8 +61,9 @@ class Observation:
     >>> obs.dataclasses["31100010"].events["PI"]  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path, output: str | Path | None = None) -> None:
-        self.output = None if output is None else Path(output).absolute()
+    def __init__(self, path: str | Path, output: str | Path | Registry = "XRISM_output") -> None:
+        self._registry = None if isinstance(output, (str, Path)) else output
+        self.output = Path(output if isinstance(output, (str, Path)) else output.root).absolute()
         self.files: ObservationFiles = discover(path, self.output)
         self.path: Path = self.files.path
         self._dataclasses = DataClasses(self)
@@ -68,6 +72,20 @@ class Observation:
     def obs_id(self) -> str:
         """The ObsID, nine digits."""
         return self.files.obs_id
+
+    @property
+    def registry(self) -> Registry:
+        """The registry of the output directory; opened when first asked for."""
+        if self._registry is None:
+            from xtendsrc.registry import Registry
+
+            self._registry = Registry(self.output)
+        return self._registry
+
+    def separation(self, position: SkyCoord) -> Quantity:
+        """Give the angle between a position and the pointing (the optical axis) of the observation."""
+        geometry = next(iter(self.dataclasses.values())).geometry
+        return geometry.det_to_icrs(*geometry.optical_axis).separation(position)
 
     @property
     def dataclasses(self) -> DataClasses:
@@ -158,6 +176,11 @@ class DataClass:
     def obs_id(self) -> str:
         """The ObsID."""
         return self.observation.obs_id
+
+    @property
+    def registry(self) -> Registry:
+        """The registry its products are kept in."""
+        return self.observation.registry
 
     @property
     def configuration(self) -> DataClassCode:
@@ -256,6 +279,90 @@ class DataClass:
             return float(self.covers(self.geometry.sky_to_icrs(*_middle(pixels.bounds))))
         detx, dety = self.geometry.sky_to_det(x[inside], y[inside])
         return float(np.mean(contained(active_area(self.header), detx, dety)))
+
+    # --- products ------------------------------------------------------------------------------------------------
+
+    def image(self, energy: Any = None, **options: Any) -> Image:
+        """Declare one counts image of the whole field.
+
+        Parameters
+        ----------
+        energy : Quantity of two energies, optional
+            The band, 0.5-10 keV if neither it nor ``channels`` is given.
+        channels : (int, int), optional
+            First and last PI channel, inclusive, instead of ``energy``.
+        binning : int
+            Pixels on a side of an image pixel (1).
+        frame : {"SKY", "DET"}
+            The grid (SKY).
+        gti : GTI, path, table or pairs, optional
+            Good times that are ANDed with the file's.
+        grades : iterable of int, optional
+            Event grades to keep.
+        engine : {"auto", "heasoft", "native"}
+            What makes it.
+        """
+        return declare.image(self, energy=energy, **options)
+
+    def images(self, energy: Any = None, **options: Any) -> Products:
+        """Declare images of several bands and binnings: lists of what `image` takes."""
+        return declare.images(self, energy=energy, **options)
+
+    def expmap(self, **options: Any) -> ExpMap:
+        """Declare the exposure map, in seconds.
+
+        Parameters
+        ----------
+        delta : float or Quantity, optional
+            Radial size of the attitude bins in arcmin; chosen from the measured wander if not given.
+        numphi : int, optional
+            Azimuth bins in the first annulus.
+        frame, binning, gti, engine
+            As for `image`; a binned map holds means, not sums.
+        mask_calibration : bool
+            Whether the calibration-source discs get no exposure (True).
+        """
+        return declare.expmap(self, **options)
+
+    def lightcurve(self, region: Any = None, **options: Any) -> LightCurve:
+        """Declare the light curve of a region, or of the whole field, exactly as given.
+
+        Parameters
+        ----------
+        region : RegionSet, regions.Region, list of them, or path, optional
+            On the sky (ICRS) or in SKY pixels.
+        bin : Quantity
+            Width of a bin (200 s).
+        energy, channels, gti, grades, engine
+            As for `image`; the default band is 0.6-10 keV.
+        min_fraction : float
+            Bins with less of their width inside the good times are left out (0 keeps all that have any).
+        start : float or Time, optional
+            Start of the first bin, mission seconds or absolute; the first good time if not given.
+        exclude_calibration : bool
+            Whether the calibration-source discs are taken out (False).
+        """
+        return declare.lightcurve(self, region=region, **options)
+
+    def lightcurves(self, region: Any = None, **options: Any) -> Products:
+        """Declare light curves of several bands and bin widths."""
+        return declare.lightcurves(self, region=region, **options)
+
+    def spectrum(self, region: Any = None, **options: Any) -> Spectrum:
+        """Declare the counts spectrum of a region, or of the whole field, on all 4096 channels.
+
+        Parameters
+        ----------
+        region : RegionSet, regions.Region, list of them, or path, optional
+            On the sky (ICRS) or in SKY pixels.
+        exclude_calibration : bool
+            Whether the calibration-source discs are taken out (False).
+        gti, grades, engine
+            As for `image`. There is no energy cut: the channels must match those of the response.
+        """
+        return declare.spectrum(self, region=region, **options)
+
+    # --- looks ---------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return f"<DataClass {self.code} of {self.obs_id}: {', '.join(self._facts())}>"

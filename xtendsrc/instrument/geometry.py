@@ -61,6 +61,10 @@ def _axes(ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.nda
     return np.stack([cd * ca, cd * sa, sd]), np.stack([-sa, ca, 0 * sa]), np.stack([-sd * ca, -sd * sa, cd])
 
 
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
 def _reproject(
     x: ArrayLike, y: ArrayLike, start: tuple[Any, Any], stop: tuple[Any, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +75,7 @@ def _reproject(
     to_r, to_e, to_n = _axes(*stop)
 
     def along(axis: np.ndarray) -> np.ndarray:
-        return (r * axis).sum(0) - px * (e * axis).sum(0) + py * (n * axis).sum(0)
+        return _dot(r, axis) - px * _dot(e, axis) + py * _dot(n, axis)
 
     depth = along(to_r) * scale
     return SKY_CENTRE - along(to_e) / depth, SKY_CENTRE + along(to_n) / depth

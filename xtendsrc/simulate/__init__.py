@@ -12,7 +12,7 @@ Examples
 
 from __future__ import annotations
 
-from xtendsrc.simulate.conditions import Background, Conditions
+from xtendsrc.simulate.conditions import Background, Conditions, Files
 from xtendsrc.simulate.sources import Beta, Disc, Gaussian, Point, Source
 from xtendsrc.simulate.spectra import Line, PowerLaw, Spectrum, Thermal
 from xtendsrc.simulate.tree import observation
@@ -22,6 +22,7 @@ __all__ = [
     "Beta",
     "Conditions",
     "Disc",
+    "Files",
     "Gaussian",
     "Line",
     "Point",

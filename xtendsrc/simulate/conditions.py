@@ -104,6 +104,8 @@ class Conditions:
         TIMEZERO of the files; TIME is smaller by it.
     object_name, observer : str
         Keywords OBJECT and OBSERVER.
+    background : Background
+        Diffuse sky, particles and calibration sources.
     """
 
     start: float = 150541417.0
@@ -132,9 +134,35 @@ class Conditions:
     timezero: float = 0.0
     object_name: str = "SIMULATED"
     observer: str = "SIMULATOR"
+    background: Background = field(default_factory=Background)
 
     def __post_init__(self) -> None:
         if not 0 < self.on_scatter + self.on_time < self.orbit_period:
             raise RequestError("on_time and on_scatter do not fit into orbit_period.", "shorten them.")
         if self.on_time - self.on_scatter - self.saa_loss < 8:
             raise RequestError("saa_loss leaves nothing of on_time.", "make it shorter.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """How the tree is written.
+
+    Attributes
+    ----------
+    compress : bool
+        Whether files are gzipped, as in the archive.
+    split : int
+        Number of pieces an event file is cut into (``p1...``, ``p2...``); 1 leaves it whole (``p0...``).
+    overwrite : bool
+        Whether an existing tree is replaced.
+    """
+
+    compress: bool = True
+    split: int = 1
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.split <= 9:
+            raise RequestError(
+                f"A file cannot be split into {self.split} pieces.", "give 1 to 9: names have one digit."
+            )

@@ -17,7 +17,7 @@ from astropy.coordinates import SkyCoord
 from xtendsrc.errors import RequestError, UnitsError
 from xtendsrc.instrument import DataClassCode, Geometry
 from xtendsrc.simulate import auxiliary, truth
-from xtendsrc.simulate.conditions import Background, Conditions
+from xtendsrc.simulate.conditions import Conditions, Files
 from xtendsrc.simulate.detector import Detector, FlickeringPixels, injection_keywords, window_keywords
 from xtendsrc.simulate.eventtable import rows_of, screened
 from xtendsrc.simulate.fitsout import Cards, Writer
@@ -48,7 +48,6 @@ class Plan:
 
     writer: Writer
     sources: tuple[Source, ...]
-    background: Background
     conditions: Conditions
     timeline: Timeline
     attitude: Attitude
@@ -67,11 +66,8 @@ def observation(
     dataclasses: str | Sequence[str] = "300000a0",
     roll: u.Quantity | None = None,
     seed: int = 0,
-    background: Background | None = None,
     conditions: Conditions | None = None,
-    split: int = 1,
-    compress: bool = True,
-    overwrite: bool = False,
+    files: Files | None = None,
 ) -> Path:
     """Simulate an observation and write it as the archive would.
 
@@ -97,14 +93,10 @@ def observation(
         PA_NOM; 0 if not given.
     seed : int
         Everything random follows from it, but the detector's bad pixels (``conditions.detector_seed``).
-    background, conditions : Background, Conditions
-        All that the references leave open.
-    split : int
-        Number of pieces an event file is cut into (``p1...``, ``p2...``); 1 leaves it whole (``p0...``).
-    compress : bool
-        Whether files are gzipped, as in the archive.
-    overwrite : bool
-        Whether an existing tree is replaced.
+    conditions : Conditions
+        Orbit, pointing, detector and background: all that the references leave open.
+    files : Files
+        Gzipped or not, whole or in pieces, and whether an existing tree is replaced.
 
     Returns
     -------
@@ -118,33 +110,23 @@ def observation(
     UnitsError
         If the exposure or the roll has no unit.
     """
+    files = files or Files()
+    final = _destination(Path(directory), obs_id, files.overwrite)
+    if not seed >= 0:
+        raise RequestError(f"The seed {seed} is negative.", "seeds are integers from 0.")
+    seconds = _value(exposure if exposure is not None else 20 * u.ks, u.s, "exposure")
+    if not seconds >= 1:
+        raise RequestError(f"An exposure of {seconds} s cannot be simulated.", "give at least one second.")
     position, name = _pointing(target, sources)
     conditions = conditions or Conditions()
     if name:
         conditions = replace(conditions, object_name=name)
-    final = _destination(Path(directory), obs_id, overwrite)
-    seconds = _value(exposure if exposure is not None else 20 * u.ks, u.s, "exposure")
     pa = _value(roll if roll is not None else 0 * u.deg, u.deg, "roll") % 360.0
-    if not seconds >= 1 or not seed >= 0 or not split >= 1:
-        raise RequestError(
-            f"exposure={seconds} s, seed={seed}, split={split} cannot be simulated.", "all must be positive."
-        )
-    fk5 = position.transform_to("fk5")
-    nominal = (round(float(fk5.ra.deg), 6), round(float(fk5.dec.deg), 6))  # headers have six decimals
-    geometry = Geometry(*nominal, pa, conditions.foc_offset, conditions.optical_axis)
+    writer = _writer(obs_id, position, pa, conditions, files.compress)
     rng = np.random.default_rng([seed, 0])
     timeline = orbits(seconds, conditions, rng)
-    plan = Plan(
-        Writer(obs_id, geometry, conditions, (float(fk5.ra.deg), float(fk5.dec.deg)), compress),
-        tuple(sources),
-        background or Background(),
-        conditions,
-        timeline,
-        Attitude.random(geometry, conditions, rng),
-        _classes(dataclasses),
-        split,
-        seed,
-    )
+    attitude = Attitude.random(writer.geometry, conditions, rng)
+    plan = Plan(writer, tuple(sources), conditions, timeline, attitude, _classes(dataclasses), files.split, seed)
     partial = final.with_name(f".{obs_id}.part")
     shutil.rmtree(partial, ignore_errors=True)
     _write(plan, partial)
@@ -152,6 +134,14 @@ def observation(
         shutil.rmtree(final)
     partial.replace(final)
     return final
+
+
+def _writer(obs_id: str, position: SkyCoord, pa: float, conditions: Conditions, compress: bool) -> Writer:
+    """Nominal pointing as headers have it: FK5, six decimals."""
+    fk5 = position.transform_to("fk5")
+    ra, dec = float(fk5.ra.deg), float(fk5.dec.deg)
+    geometry = Geometry(round(ra, 6), round(dec, 6), pa, conditions.foc_offset, conditions.optical_axis)
+    return Writer(obs_id, geometry, conditions, (ra, dec), compress)
 
 
 def _pointing(target: SkyCoord | str, sources: Sequence[Source]) -> tuple[SkyCoord, str]:
@@ -241,7 +231,7 @@ def _write_class(plan: Plan, code: DataClassCode, xtend: Path) -> dict[str, Any]
     _write_pixels(plan, code, xtend / "event_uf", detector, flickering, rows)
     return {
         "sources": [truth.source_truth(s, sky, frames, seed) for s in plan.sources],
-        "background": truth.background_truth(plan.background, sky),
+        "background": truth.background_truth(plan.conditions.background, sky),
         "ontime": plan.timeline.exposure,
         "live_time": code.live_fraction * plan.timeline.exposure,
         "events": len(clean),
@@ -255,7 +245,7 @@ def _draw(plan: Plan, sky: Sky, frames: Frames, flickering: FlickeringPixels, se
     def stream(component: int) -> np.random.Generator:
         return np.random.default_rng([seed, 2, component])
 
-    detector, background = sky.detector, plan.background
+    detector, background = sky.detector, plan.conditions.background
     parts = [
         sky_background(background, sky, frames, stream(0)),
         particles(background, detector, frames, stream(1)),

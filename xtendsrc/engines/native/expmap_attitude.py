@@ -175,7 +175,8 @@ def read_attitude(path: str | Path) -> Attitude:
     if values.shape[1] == 0:
         raise InputFileError(f"{path} has no row with an attitude.", "use the .ehk file of the observation.")
     _, order = np.unique(values[0], return_index=True)
-    return Attitude(*values[:, order], nominal=nominal, target=target, source=str(path))
+    time, ra, dec, roll, ra_axis, dec_axis = values[:, order]
+    return Attitude(time, ra, dec, roll, ra_axis, dec_axis, nominal, target, str(path))
 
 
 def check_coverage(attitude: Attitude, gti: GTI) -> None:

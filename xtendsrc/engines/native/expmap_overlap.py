@@ -19,6 +19,9 @@ import numpy as np
 BLOCK = 16384
 """Pixels treated at once: their work arrays stay within a processor's cache."""
 
+PAD = 2
+"""Zero pixels put around a map, so that every pixel of it has neighbours."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -134,11 +137,11 @@ class Resampler:
     Parameters
     ----------
     values : ndarray, shape (ny, nx)
-        The map. Its outermost two pixels on every side must be zero; beyond it everything is zero.
+        The map; beyond it everything is zero.
     """
 
     def __init__(self, values: np.ndarray) -> None:
-        self.values = np.ascontiguousarray(values, dtype=np.float64)
+        self.values = np.pad(np.asarray(values, dtype=np.float64), PAD)
         self._uneven = uneven(self.values)
         ny, nx = np.nonzero(self.values.any(axis=1))[0], np.nonzero(self.values.any(axis=0))[0]
         self._box = (nx[0], nx[-1] + 2, ny[0], ny[-1] + 2) if len(nx) else None
@@ -163,7 +166,7 @@ class Resampler:
         for low in range(y0, y1, step):
             rows = np.arange(low, min(low + step, y1), dtype=np.float64)
             u, v = placement.back(columns[None, :] + 1.0, rows[:, None] + 1.0)
-            part = self._sample(u, v, placement.angle)
+            part = self._sample(u + PAD, v + PAD, placement.angle)
             part *= scale
             image[low : low + len(rows), x0:x1] += part
 
@@ -171,14 +174,14 @@ class Resampler:
         """Columns and rows of the new grid that the map can reach."""
         assert self._box is not None
         bx0, bx1, by0, by1 = self._box
-        x, y = placement.forward(np.array([bx0, bx1, bx0, bx1]), np.array([by0, by0, by1, by1]))
+        x, y = placement.forward(np.array([bx0, bx1, bx0, bx1]) - PAD, np.array([by0, by0, by1, by1]) - PAD)
         lows = (int(np.floor(x.min())) - 3, int(np.floor(y.min())) - 3)
         highs = (int(np.ceil(x.max())) + 3, int(np.ceil(y.max())) + 3)
         x0, y0 = max(lows[0], 0), max(lows[1], 0)
         return x0, max(min(highs[0], shape[1]), x0), y0, max(min(highs[1], shape[0]), y0)
 
     def _sample(self, u: np.ndarray, v: np.ndarray, angle: float) -> np.ndarray:
-        """Mean of the map over rotated unit squares centred on (u, v), counted from 1."""
+        """Mean of the padded map over rotated unit squares centred on (u, v), counted from 1."""
         ny, nx = self.values.shape
         i = np.rint(u).astype(np.int32)
         j = np.rint(v).astype(np.int32)

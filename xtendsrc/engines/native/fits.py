@@ -11,21 +11,20 @@ import re
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from astropy.io import fits
-
+from xtendsrc.engines.native.blocks import CardValues, hdu_bytes, image_bytes, unique_cards, write_file
 from xtendsrc.instrument import channels_to_band
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from astropy.io import fits
+
     from xtendsrc.engines.native.image import Grid
     from xtendsrc.events import EventList
     from xtendsrc.gti import GTI
-
-CardValues = tuple[str, Any, str]
 
 SECONDS_PER_DAY = 86400.0
 
@@ -97,8 +96,14 @@ def common_cards(events: EventList, gti: GTI) -> list[CardValues]:
 
 def primary_cards(events: EventList, gti: GTI, content: str) -> list[CardValues]:
     """Keywords of a primary HDU that holds an image."""
+    return [*common_cards(events, gti), *content_cards(content)]
+
+
+def content_cards(content: str) -> list[CardValues]:
+    """Keywords that say what an image is."""
     return [
-        *common_cards(events, gti),
+        ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),
+        ("HDUCLAS1", "IMAGE", "extension contains an image"),
         ("CONTENT", content, "what this file holds"),
         ("HDUNAME", content, ""),
     ]
@@ -203,12 +208,20 @@ def physical_cards(names: Sequence[str], first: tuple[float, float], binning: in
 def table_block(name: str, table: fits.BinTableHDU, cards: Iterable[CardValues]) -> fits.BinTableHDU:
     """Name a table and give it keywords; of a keyword given twice, the last value stands in the first place."""
     table.header["EXTNAME"] = (name, "name of this extension")
-    for card in _unique(cards):
-        table.header.append(card)
+    for card in unique_cards(cards):
+        if card[0] in table.header and card[0] not in ("HISTORY", "COMMENT"):
+            table.header[card[0]] = card[1:]
+        else:
+            table.header.append(card)
     return table
 
 
-def write(path: Path, data: np.ndarray | None, cards: Iterable[CardValues], tables: Sequence[fits.BinTableHDU]) -> None:
+def write(
+    path: Path,
+    data: np.ndarray | None,
+    cards: Iterable[CardValues],
+    tables: Iterable[fits.BinTableHDU | bytes],
+) -> None:
     """Write a product: the primary HDU, then the tables.
 
     Parameters
@@ -219,26 +232,11 @@ def write(path: Path, data: np.ndarray | None, cards: Iterable[CardValues], tabl
         The primary image.
     cards : iterable of (keyword, value, comment)
         Keywords of the primary HDU.
-    tables : sequence of BinTableHDU
-        Extensions in order.
+    tables : iterable of BinTableHDU or bytes
+        Extensions in order; bytes as `blocks.table_bytes` makes them.
     """
-    if data is not None:
-        data = np.asarray(data, dtype=data.dtype.newbyteorder(">"))
-    primary = fits.PrimaryHDU(data)
-    for card in _unique(cards):
-        primary.header.append(card)
-    fits.HDUList([primary, *tables]).writeto(path)
-
-
-def _unique(cards: Iterable[CardValues]) -> list[fits.Card]:
-    last: dict[str, CardValues] = {}
-    many: list[CardValues] = []
-    for card in cards:
-        if card[0] in ("HISTORY", "COMMENT"):
-            many.append(card)
-        else:
-            last[card[0]] = card
-    return [fits.Card(*card) for card in (*last.values(), *many)]
+    extensions = [table if isinstance(table, bytes) else hdu_bytes(table) for table in tables]
+    write_file(path, [*image_bytes(data, cards), *extensions])
 
 
 def _reference(events: EventList) -> tuple[int, float]:

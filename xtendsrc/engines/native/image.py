@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.engines.native.fits import band_cards, grid_cards, primary_cards, write
+from xtendsrc.engines.native.fits import band_cards, content_cards, grid_cards, write
 
 if TYPE_CHECKING:
     from xtendsrc.engines.job import Job, Made
-    from xtendsrc.engines.native.selection import Batch, SelectedEvents
+    from xtendsrc.engines.native.blocks import CardValues
+    from xtendsrc.engines.native.selection import Batch, EventMasks, SelectedEvents
 
 COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 
@@ -124,18 +125,21 @@ def make_image(job: Job, batch: Batch) -> Made:
     x, y = (events.list.limits(name) for name in COLUMNS[request.frame])
     grid = Grid(x, y, request.binning)
     cards = [
-        *primary_cards(events.list, selected.gti, "IMAGE"),
-        ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),
-        ("HDUCLAS1", "IMAGE", "extension contains an image"),
+        *selected.cards,
+        *content_cards("IMAGE"),
         ("BUNIT", "count", "unit of the pixel values"),
         ("IMGBIN", request.binning, "image binning factor"),
-        *grid_cards(events.list, request.frame, COLUMNS[request.frame], grid),
+        *events.cached(("grid", request.frame, grid), lambda: _grid(events, request.frame, grid)),
         ("TOTCTS", selected.number, "events selected"),
         *band_cards(request.selection.channels, "CHANMIN", "CHANMAX"),
     ]
     path = batch.path(job)
     write(path, _counts(job, batch, selected, grid), cards, [selected.gti_table])
     return batch.made(path, events)
+
+
+def _grid(events: EventMasks, frame: str, grid: Grid) -> list[CardValues]:
+    return grid_cards(events.list, frame, COLUMNS[frame], grid)
 
 
 def _counts(job: Job, batch: Batch, selected: SelectedEvents, grid: Grid) -> np.ndarray:

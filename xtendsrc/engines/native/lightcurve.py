@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
 
-from xtendsrc.engines.native.fits import band_cards, common_cards, standard_cards, table_block, write
+from xtendsrc.engines.native.blocks import Column, table_bytes
+from xtendsrc.engines.native.fits import band_cards, write
 from xtendsrc.errors import GTIError, RequestError
 
 if TYPE_CHECKING:
     from xtendsrc.engines.job import Job, Made
-    from xtendsrc.engines.native.selection import Batch
+    from xtendsrc.engines.native.blocks import CardValues
+    from xtendsrc.engines.native.selection import Batch, RegionRows, SelectedEvents
     from xtendsrc.gti import GTI
 
 ONE_SIGMA = 0.8413447460685429  # Gehrels (1986): one-sided confidence of one Gaussian sigma
@@ -198,26 +199,24 @@ def make_lightcurve(job: Job, batch: Batch) -> Made:
             f"No bin of {request.bin:g} s of {events.list.paths[0]} is exposed by {request.min_fraction:g} or more.",
             "lower min_fraction, or take shorter bins.",
         )
-    primary = [*standard_cards(events.list, selected.gti), ("TIMEDEL", request.bin, "[s] bin width")]
+    primary = [*selected.short_cards, ("TIMEDEL", request.bin, "[s] bin width")]
     path = batch.path(job)
-    rate = table_block("RATE", _table(columns), _cards(request, events.list, selected.gti, region, origin))
+    rate = table_bytes("RATE", _table(columns), _cards(request, selected, region, origin))
     write(path, None, primary, [rate, selected.gti_table, *selected.region_tables(region)])
     return batch.made(path, events, warnings)
 
 
-def _table(columns: dict[str, np.ndarray]) -> fits.BinTableHDU:
-    units = {"TIME": "s", "FRACEXP": None}
-    return fits.BinTableHDU.from_columns(
-        [
-            fits.Column(name, "D" if name == "TIME" else "E", units.get(name, "count/s"), array=values)
-            for name, values in columns.items()
-        ]
-    )
-
-
-def _cards(request: Any, events: Any, gti: GTI, region: Any, origin: float) -> list[tuple[str, Any, str]]:
+def _table(columns: dict[str, np.ndarray]) -> list[Column]:
+    units = {"TIME": "s", "FRACEXP": ""}
     return [
-        *common_cards(events, gti),
+        Column(name, "D" if name == "TIME" else "E", units.get(name, "count/s"), values)
+        for name, values in columns.items()
+    ]
+
+
+def _cards(request: Any, selected: SelectedEvents, region: RegionRows, origin: float) -> list[CardValues]:
+    return [
+        *selected.cards,
         ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),
         ("HDUCLAS1", "LIGHTCURVE", "extension contains a light curve"),
         ("HDUCLAS2", "TOTAL", "source and background"),

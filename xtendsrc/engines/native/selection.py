@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from xtendsrc.engines.job import Made
-from xtendsrc.engines.native.fits import creator, standard_cards
+from xtendsrc.engines.native.blocks import hdu_bytes
+from xtendsrc.engines.native.fits import common_cards, creator, standard_cards, table_block
 from xtendsrc.errors import GTIError, RegionError
 from xtendsrc.events import EventList
 from xtendsrc.gti import GTI
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from pathlib import Path
 
-    from astropy.io import fits
-
     from xtendsrc.engines.job import Job
-    from xtendsrc.engines.native.fits import CardValues
+    from xtendsrc.engines.native.blocks import CardValues
     from xtendsrc.regions import RegionSet
     from xtendsrc.request import Selection
 
@@ -124,30 +123,35 @@ class SelectedEvents:
         return index
 
     @property
-    def gti_table(self) -> fits.BinTableHDU:
-        """The good time as the GTI extension of a product."""
-        header = self.events.list.header
+    def cards(self) -> list[CardValues]:
+        """Keywords of the event list, with the exposure and dates of the good time used."""
+        return self.events.cached(("cards", self.gti), lambda: common_cards(self.events.list, self.gti))
 
-        def make() -> fits.BinTableHDU:
-            table = self._dated(self.gti.to_hdu("GTI", header))
-            table.header.extend(GTI_DESCRIPTION)
-            return table
+    @property
+    def short_cards(self) -> list[CardValues]:
+        """Only the keywords every extension has."""
+        return self.events.cached(("short cards", self.gti), lambda: standard_cards(self.events.list, self.gti))
+
+    @property
+    def gti_table(self) -> bytes:
+        """The good time as the GTI extension of a product."""
+
+        def make() -> bytes:
+            table = self.gti.to_hdu("GTI", self.events.list.header)
+            return hdu_bytes(table_block("GTI", table, (*self.short_cards, *GTI_DESCRIPTION)))
 
         return self.events.cached(("GTI", self.gti), make)
 
-    def region_tables(self, region: RegionRows) -> list[fits.BinTableHDU]:
+    def region_tables(self, region: RegionRows) -> list[bytes]:
         """The REG00101 extension of a product, if it has a region."""
         placed = region.pixel_region
         if placed is None:
             return []
-        header = self.events.list.header
-        return [self.events.cached(("REG", self.gti, placed), lambda: self._dated(placed.to_hdu(header)))]
 
-    def _dated(self, table: fits.BinTableHDU) -> fits.BinTableHDU:
-        """Bring the exposure, dates and maker of a table's header up to date with the selection."""
-        for name, value, comment in standard_cards(self.events.list, self.gti):
-            table.header[name] = (value, comment)
-        return table
+        def make() -> bytes:
+            return hdu_bytes(table_block("REG00101", placed.to_hdu(self.events.list.header), self.short_cards))
+
+        return [self.events.cached(("REG00101", self.gti, placed), make)]
 
 
 class EventMasks:

@@ -22,22 +22,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
 
+from xtendsrc.engines.native.blocks import Column, table_bytes
 from xtendsrc.engines.native.fits import (
     axis_cards,
     column_axes,
-    common_cards,
+    content_cards,
     physical_cards,
-    primary_cards,
-    table_block,
     write,
 )
 from xtendsrc.engines.native.image import COLUMNS, Grid, count, flat_index, nint
 
 if TYPE_CHECKING:
     from xtendsrc.engines.job import Job, Made
-    from xtendsrc.engines.native.fits import CardValues
+    from xtendsrc.engines.native.blocks import CardValues
     from xtendsrc.engines.native.selection import Batch, EventMasks, RegionRows, SelectedEvents
     from xtendsrc.events import EventList
 
@@ -160,13 +158,9 @@ def make_spectrum(job: Job, batch: Batch) -> Made:
     limits = events.list.limits("PI")
     counts = histogram(events.list["PI"][rows], limits)
     wmap, rotation = _map(events, region, rows)
-    table = fits.BinTableHDU.from_columns(
-        [
-            fits.Column("CHANNEL", "J", array=np.arange(limits[0], limits[1] + 1, dtype=np.int32)),
-            fits.Column("COUNTS", "J", "count", array=counts),
-        ]
-    )
-    spectrum = table_block("SPECTRUM", table, _spectrum_cards(selected, region, limits, len(rows)))
+    channels = np.arange(limits[0], limits[1] + 1)
+    columns = [Column("CHANNEL", "J", "", channels), Column("COUNTS", "J", "count", counts)]
+    spectrum = table_bytes("SPECTRUM", columns, _spectrum_cards(selected, region, limits, len(rows)))
     path = batch.path(job)
     cards = _map_cards(selected, region, wmap, rotation, len(rows))
     write(path, wmap.data, cards, [spectrum, selected.gti_table, *selected.region_tables(region)])
@@ -230,7 +224,7 @@ def _spectrum_cards(
 ) -> list[CardValues]:
     """Keywords of the SPECTRUM extension (OGIP/92-007); GROUPING and QUALITY stand for columns that are not there."""
     return [
-        *common_cards(selected.events.list, selected.gti),
+        *selected.cards,
         ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),
         ("HDUCLAS1", "SPECTRUM", "PHA dataset (OGIP memo OGIP-92-007)"),
         ("HDUCLAS2", "TOTAL", "source and background"),
@@ -272,9 +266,8 @@ def _map_cards(
         events.limits(name)[0] + WMAP_BINNING * (i - 1) for name, i in zip(COLUMNS["DET"], wmap.first, strict=True)
     ]
     cards: list[CardValues] = [
-        *primary_cards(events, selected.gti, "SPECTRUM"),
-        ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),
-        ("HDUCLAS1", "IMAGE", "extension contains an image"),
+        *selected.cards,
+        *content_cards("SPECTRUM"),
         ("HDUCLAS2", "WMAP", "extension contains a weighted map"),
         ("HDUVERS", "2.0.0", "version of format (OGIP memo OGIP-96-001)"),
         ("HDUNAME", "WMAP", ""),

@@ -118,7 +118,7 @@ def _circle(place: Place, interlopers: Sequence[tuple[float, float, float]]) -> 
     ys = np.arange(box.dety[0] - 0.5 + radius, box.dety[1] + 0.5 - radius + 1e-9, 1.0)
     distance = np.hypot(x - place.detx, ys - place.dety)
     good = distance >= max(_pixels(DISTANCE_ARCMIN), place.radius + radius)
-    discs = [(c.detx, c.dety, c.radius) for c in CALIBRATION_SOURCES]
+    discs = [(c.x, c.y, c.radius) for c in CALIBRATION_SOURCES]
     for other_x, other_y, other_radius in (*discs, *interlopers):
         good &= np.hypot(x - other_x, ys - other_y) >= other_radius + radius
     if not good.any():

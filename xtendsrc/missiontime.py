@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from astropy.time import Time
 
-EPOCH = {"MJDREFI": 58484, "MJDREFF": 8.007407407410000e-04, "TIMESYS": "TT"}
+EPOCH: dict[str, Any] = {"MJDREFI": 58484, "MJDREFF": 8.007407407410000e-04, "TIMESYS": "TT"}
 
 
 def mission_time(seconds: Any, header: Mapping[str, Any] | None = None) -> Time:
@@ -52,7 +52,7 @@ def mission_seconds(time: Time, header: Mapping[str, Any] | None = None) -> Any:
 def _epoch(header: Mapping[str, Any] | None) -> Time:
     from astropy.time import Time
 
-    keys = EPOCH if header is None else header
+    keys: Mapping[str, Any] = EPOCH if header is None else header
     scale = str(keys.get("TIMESYS", "TT")).strip().lower()
     if "MJDREFI" in keys and "MJDREFF" in keys:
         return Time(float(keys["MJDREFI"]), float(keys["MJDREFF"]), format="mjd", scale=scale)

@@ -23,8 +23,8 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        Images up to a megapixel as ``<extension>``, the columns of light curves and spectra as
-        ``<extension>/<column>``, and each of these extensions' headers as text in ``<extension>/header``.
+        Images up to a megapixel as ``<extension>.data``, the columns of light curves and spectra as
+        ``<extension>.<column>``, and each of these extensions' headers as text in ``<extension>.header``.
     """
     from astropy.io import fits
 
@@ -34,11 +34,11 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
             name = hdu.name or f"HDU{number}"
             if isinstance(hdu, (fits.PrimaryHDU, fits.ImageHDU)) and 0 < hdu.size <= 8 * MEGAPIXEL:
                 if int(np.prod(hdu.shape)) <= MEGAPIXEL:
-                    arrays[name] = _native(hdu.data)
-                    arrays[f"{name}/header"] = _text(hdu.header)
+                    arrays[f"{name}.data"] = _native(hdu.data)
+                    arrays[f"{name}.header"] = _text(hdu.header)
             elif name in ("RATE", "SPECTRUM"):
-                arrays.update({f"{name}/{column}": _native(hdu.data[column]) for column in hdu.columns.names})
-                arrays[f"{name}/header"] = _text(hdu.header)
+                arrays.update({f"{name}.{column}": _native(hdu.data[column]) for column in hdu.columns.names})
+                arrays[f"{name}.header"] = _text(hdu.header)
     return arrays
 
 

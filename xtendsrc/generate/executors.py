@@ -198,7 +198,9 @@ def _main_not_imported() -> Iterator[None]:
     """
     main = sys.modules["__main__"]
     with _MAIN_LOCK:
-        hidden = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+        hidden: dict[str, Any] = {
+            name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__
+        }
         main.__dict__["__spec__"] = None
         try:
             yield

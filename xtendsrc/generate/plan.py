@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import (
@@ -127,28 +128,40 @@ class States:
         return self._states[ident]
 
     def _compute(self, request: Request, target: Target) -> tuple[str, dict[str, str]]:
-        from xtendsrc.registry import state_of
+        from xtendsrc.registry import state_inputs, state_of
 
-        prints = {}
-        for role in (*request.roles, *request.optional_roles):
-            paths = target.files.get(role, ())
-            if not paths and role in request.roles:
-                raise InputNotFoundError(
-                    f"Observation {request.obs_id} ({request.dataclass}) has no {role} file, "
-                    f"which its {request.label} needs.",
-                    "complete the observation directory (`xtendsrc inspect` lists what it holds).",
-                )
-            for path in paths:
-                prints[path] = self._fingerprint(path, target.registry)
+        prints = {name: self._fingerprint(path, target.registry) for name, path in input_paths(request, target).items()}
         needs = {role: self.of(need, target)[0] for role, need in request.needs().items()}
-        state = state_of(prints, needs, request.schema, _caldb(request, target.registry))
-        return state, {**prints, **{f"product {role}": value for role, value in needs.items()}}
+        caldb = _caldb(request, target.registry)
+        inputs = state_inputs(prints, needs, request.schema, caldb)
+        return state_of(prints, needs, request.schema, caldb), inputs
 
     def _fingerprint(self, path: str, registry: Registry) -> str:
         ident = (str(registry.root), path)
         if ident not in self._files:
             self._files[ident] = registry.fingerprint(path).sha256
         return self._files[ident]
+
+
+def input_paths(request: Request, target: Target) -> dict[str, str]:
+    """Give the input files of a product by role and file name, so that moving a directory changes no state.
+
+    Raises
+    ------
+    InputNotFoundError
+        If the observation lacks one.
+    """
+    found = {}
+    for role in (*request.roles, *request.optional_roles):
+        paths = target.files.get(role, ())
+        if not paths and role in request.roles:
+            raise InputNotFoundError(
+                f"Observation {request.obs_id} ({request.dataclass}) has no {role} file, "
+                f"which its {request.label} needs.",
+                "complete the observation directory (`xtendsrc inspect` lists what it holds).",
+            )
+        found.update({f"{role} {PurePath(path).name}": path for path in paths})
+    return found
 
 
 def _caldb(request: Request, registry: Registry) -> str | None:
@@ -254,7 +267,7 @@ def _step(request: Request, target: Target, states: States, engine: str, wanted:
     found = target.registry.status(request.key, state, inputs)
     what, reason = found.status, found.reason
     entry = target.registry.entry(request.key)
-    other = what == "ready" and engine != "auto" and entry is not None and entry.engine != engine
+    other = what == "ready" and engine != "auto" and entry is not None and entry.engine not in ("", engine)
     if other and entry is not None:
         what, reason = "stale", f"it was made by the {entry.engine} engine and {engine} is asked for"
     if what == "ready" and not force:

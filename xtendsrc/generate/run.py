@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import warnings
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import ProductError, RegistryError, XtendsrcWarning
+from xtendsrc.errors import ProductError, XtendsrcWarning
 from xtendsrc.generate.executors import Submitter, submitter
 from xtendsrc.generate.plan import Plan, Step, build, flatten
 from xtendsrc.generate.progress import Reporter, reporter
@@ -18,6 +17,7 @@ from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from astropy.table import Table
 
@@ -99,11 +99,7 @@ def ensure(product: Product) -> Path:
         )
     if found != "ready":
         product.compute()
-    registry = product.target.registry
-    entry = registry.entry(product.key)
-    if entry is None:
-        raise RegistryError(f"{product!r} was made but is not in the registry.", "run `xtendsrc registry verify`.")
-    return Path(registry.root) / entry.path
+    return product.target.registry.path(product.key)
 
 
 def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bool) -> list[Outcome]:

@@ -11,10 +11,10 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines.job import Job, Made
-from xtendsrc.errors import ProductError, XtendsrcError
+from xtendsrc.errors import XtendsrcError
 from xtendsrc.generate.report import Outcome
 from xtendsrc.generate.scratch import scratch_directory
 from xtendsrc.settings import SettingValues, settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from xtendsrc.generate.plan import Step
+    from xtendsrc.registry import Record
 
 logger = logging.getLogger(__name__)
 
@@ -112,10 +113,7 @@ def _done_meanwhile(step: Step) -> bool:
 def _job(step: Step) -> Job:
     needs = {}
     for role, need in step.request.needs().items():
-        entry = step.target.registry.entry(need.key)
-        if entry is None or entry.status != "ready":
-            raise ProductError(f"The {role} of {step.request.label} is not there.", "run the batch again.")
-        needs[role] = str(Path(step.target.registry.root) / entry.path)
+        needs[role] = str(step.target.registry.path(need.key))
     return Job(request=step.request, files=step.target.files, needs=needs)
 
 
@@ -151,13 +149,14 @@ def _engine_results(jobs: list[Job], engine: str, scratch: Path) -> Iterator[Mad
             yield error
 
 
-def _commit(step: Step, made: Made, start: float) -> Outcome:
-    from xtendsrc.generate.cache import arrays_of
+def _record(step: Step, **more: Any) -> Record:
+    """State what the registry keeps of a product besides its file."""
+    from xtendsrc.generate.plan import input_paths
     from xtendsrc.registry import Record
 
-    request, registry = step.request, step.target.registry
-    seconds = time.perf_counter() - start
-    record = Record(
+    request = step.request
+    needs = {f"product {role}": need.key for role, need in request.needs().items()}
+    return Record(
         key=request.key,
         state=step.state,
         kind=request.kind,
@@ -166,42 +165,39 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
         obs_id=request.obs_id,
         dataclass=request.dataclass,
         inputs=dict(step.inputs),
+        paths={f"file {name}": path for name, path in input_paths(request, step.target).items()},
+        needs=needs,
+        **more,
+    )
+
+
+def _commit(step: Step, made: Made, start: float) -> Outcome:
+    from xtendsrc.generate.cache import arrays_of
+
+    request, path = step.request, Path(made.path)
+    seconds = time.perf_counter() - start
+    record = _record(
+        step,
         engine=made.engine,
         versions=dict(made.versions),
         calls=tuple(made.calls),
-        warnings=tuple(made.warnings),
+        notes=tuple(made.warnings),
         log=made.log,
         wall_time=seconds,
     )
-    path = Path(made.path)
-    registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(path))
+    step.target.registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(path))
+    path.unlink()
     return outcome_of(step, "made", seconds=seconds, warnings=tuple(made.warnings))
 
 
 def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
-    """Remember a failure, unless the registry itself is what failed, and report it."""
-    from xtendsrc.errors import RegistryError
-    from xtendsrc.registry import Record
-
-    request = step.request
+    """Remember a failure, unless what failed is the disk or the registry itself, and report it."""
     log = str(getattr(error, "log", ""))
     reason = str(error) if isinstance(error, XtendsrcError) else f"{type(error).__name__}: {error}"
+    request = step.request
     logger.error("%s %s %s: %s", request.obs_id, request.dataclass, request.label, reason)
-    if not isinstance(error, (RegistryError, OSError)):
-        record = Record(
-            key=request.key,
-            state=step.state,
-            kind=request.kind,
-            request=request.to_json(),
-            source=step.target.source,
-            obs_id=request.obs_id,
-            dataclass=request.dataclass,
-            inputs=dict(step.inputs),
-            engine=step.engine,
-            log=log,
-            wall_time=seconds,
-        )
-        step.target.registry.fail(record, reason)
+    if not isinstance(error, OSError):
+        step.target.registry.fail(_record(step, engine=step.engine, log=log, wall_time=seconds), reason)
     return outcome_of(step, "failed", reason=reason, seconds=seconds, log=log)
 
 

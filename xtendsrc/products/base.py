@@ -6,7 +6,7 @@ Nothing here draws: `Product.view` looks up the drawing function for its kind in
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -220,7 +220,7 @@ class Product:
         entry = self.target.registry.entry(self.key)
         if entry is None:
             raise ProductError(f"{self!r} has not been made yet.", "call its compute().")
-        return dict(entry.provenance())
+        return asdict(entry)
 
     @property
     def log(self) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from astropy.coordinates import SkyCoord
+    from astropy.io import fits
     from astropy.units import Quantity
     from astropy.wcs import WCS
 
@@ -115,13 +116,12 @@ class ImageLike(Product):
 
     def _load(self, path: Path) -> dict[str, Any]:
         from astropy.io import fits
-        from astropy.wcs import WCS
 
         with fits.open(path, memmap=False) as hdus:
             hdu = next((h for h in hdus if h.data is not None and h.data.ndim == 2), hdus[0])
             header = hdu.header.copy()
             data = hdu.data.astype(hdu.data.dtype.newbyteorder("="), copy=False)
-        return {"data": data, "header": header, "wcs": WCS(header, fix=False)}
+        return {"data": data, "header": header, "wcs": image_wcs(header)}
 
 
 class Image(ImageLike):
@@ -149,6 +149,16 @@ class Image(ImageLike):
     def counts(self) -> int:
         """All counts in the image."""
         return int(self.data.sum())
+
+
+def image_wcs(header: fits.Header) -> WCS:
+    """Read the WCS of an image; RADECSYS, which HEASoft writes, is taken for RADESYS, its present name."""
+    from astropy.wcs import WCS
+
+    modern = header.copy()
+    if "RADECSYS" in modern:
+        modern.rename_keyword("RADECSYS", "RADESYS")
+    return WCS(modern, fix=False)
 
 
 def unbinned_wcs(wcs: WCS, binning: int) -> WCS:

@@ -115,14 +115,14 @@ class LightCurve(Product):
         if self._target is None:
             return None
         arrays = self._target.registry.arrays(self.key)
-        if arrays is None or "RATE/header" not in arrays:
+        if "RATE.header" not in arrays:
             return None
         from astropy.io import fits
         from astropy.table import Table
 
-        header = fits.Header.fromstring(arrays.pop("RATE/header").tobytes().decode("ascii"))
-        names = [h for h in (header[f"TTYPE{i}"] for i in range(1, header["TFIELDS"] + 1)) if f"RATE/{h}" in arrays]
-        return {"table": Table({n: arrays[f"RATE/{n}"] for n in names}), "header": header}
+        header = fits.Header.fromstring(arrays.pop("RATE.header").tobytes().decode("ascii"))
+        names = [h for h in (header[f"TTYPE{i}"] for i in range(1, header["TFIELDS"] + 1)) if f"RATE.{h}" in arrays]
+        return {"table": Table({n: arrays[f"RATE.{n}"] for n in names}), "header": header}
 
 
 class NetCurve(LightCurve):

@@ -10,7 +10,6 @@ What is *not* a good event is decided here once, for every product:
 
 from __future__ import annotations
 
-import logging
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +19,24 @@ import numpy as np
 
 from xtendsrc import fitsfile
 from xtendsrc.errors import (
-    DeadTimeError,
     InputFileError,
-    MissingColumnError,
     MissingGTIError,
-    MissingKeywordError,
-    NotXtendError,
 )
-from xtendsrc.fitsfile import HDU, FitsFile, open_fits
-from xtendsrc.gti import GTI, find_gti, mjdref, read_gti, timezero
+from xtendsrc.eventheader import (
+    INSPECT,
+    check_xtend,
+    dataclass_of,
+    event_table,
+    identity,
+    live_fraction,
+    no_column,
+    no_keyword,
+    obs_id_of,
+    time_shift,
+)
+from xtendsrc.fitsfile import FitsFile, open_fits
+from xtendsrc.fitstable import HDU
+from xtendsrc.gti import GTI, find_gti, mjdref, read_gti
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,10 +44,6 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.wcs import WCS
 
-log = logging.getLogger("xtendsrc.events")
-
-INSPECT = "run `xtendsrc inspect` on the observation to see everything that differs from an Xtend event file."
-SAME_IN_ALL_PIECES = ("OBS_ID", "DATACLAS", "RA_NOM", "DEC_NOM", "PA_NOM")
 AXES = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 
 
@@ -67,7 +71,7 @@ class EventList:
         self._lock = threading.RLock()
         self._cache: dict[str, np.ndarray] = {}
         files = [open_fits(p) for p in self.paths]
-        self._tables = tuple(_event_table(f) for f in files)
+        self._tables = tuple(event_table(f) for f in files)
         self.header: Header = self._tables[0].header
         _check_pieces(self.paths, self._tables)
         self.gti = _gti_of(files)
@@ -149,7 +153,7 @@ class EventList:
         times = self["TIME"].astype(np.float64)
         at = 0
         for path, table in zip(self.paths, self._tables, strict=True):
-            times[at : at + table.rows] += _time_shift(table.header, path)
+            times[at : at + table.rows] += time_shift(table.header, path)
             at += table.rows
         times.flags.writeable = False
         return times
@@ -189,7 +193,7 @@ class EventList:
         for file, table in zip(self._open(), self._tables, strict=True):
             column = table.columns.get("STATUS")
             if column is None:
-                raise _no_column(file.path, "STATUS", list(table.columns))
+                raise no_column(file.path, "STATUS", list(table.columns))
             if not 1 <= number <= column.repeat:
                 raise InputFileError(f"{file.path}: STATUS has bits 1..{column.repeat}, not {number}.", INSPECT)
             byte = file.byte(table, column, (number - 1) // 8)
@@ -247,7 +251,7 @@ class EventList:
         DeadTimeError
             If the value is not within (0, 1].
         """
-        values = [_live_fraction(t.header, p) for p, t in zip(self.paths, self._tables, strict=True)]
+        values = [live_fraction(t.header, p) for p, t in zip(self.paths, self._tables, strict=True)]
         if len(set(values)) == 1:
             return values[0]
         weights = [read_gti(f, find_gti(f)).total for f in self._open()]
@@ -263,7 +267,7 @@ class EventList:
         """MJD (TT) from which the times count."""
         value = mjdref(self.header)
         if value is None:
-            raise _no_keyword(self.paths[0], "MJDREFI", "the epoch of its times is unknown")
+            raise no_keyword(self.paths[0], "MJDREFI", "the epoch of its times is unknown")
         return value
 
     @property
@@ -287,12 +291,12 @@ class EventList:
     def _number(self, column: str) -> int:
         number = self._tables[0].index(column)
         if number is None:
-            raise _no_column(self.paths[0], column, self.columns)
+            raise no_column(self.paths[0], column, self.columns)
         return number
 
     def _keyword(self, name: str, column: str = "") -> Any:
         if name not in self.header:
-            raise _no_keyword(self.paths[0], name, f"of column {column}" if column else "")
+            raise no_keyword(self.paths[0], name, f"of column {column}" if column else "")
         return self.header[name]
 
 
@@ -321,63 +325,6 @@ def read_header(path: str | Path) -> Header:
     return header
 
 
-def check_xtend(header: Header, path: str) -> None:
-    """Refuse a header of another mission or instrument.
-
-    Raises
-    ------
-    MissingKeywordError
-        If it does not say which instrument.
-    NotXtendError
-        If the instrument is not XRISM's Xtend.
-    """
-    if "INSTRUME" not in header:
-        raise _no_keyword(path, "INSTRUME", "the instrument is unknown")
-    telescope, instrument = (str(header.get(k, "XRISM")).strip().upper() for k in ("TELESCOP", "INSTRUME"))
-    if (telescope, instrument) != ("XRISM", "XTEND"):
-        raise NotXtendError(
-            f"{path}: this is a file of {telescope} {instrument}, not of XRISM XTEND.",
-            "give an Xtend event file (xtend/event_cl/xa<obsid>xtd_p*_cl.evt).",
-        )
-
-
-def obs_id_of(header: Header, path: str) -> str:
-    """OBS_ID of a header as nine digits; a number written without quotes gets its leading zeros back."""
-    if "OBS_ID" not in header:
-        raise _no_keyword(path, "OBS_ID", "the observation is unknown")
-    return str(header["OBS_ID"]).strip().zfill(9)
-
-
-def dataclass_of(header: Header, path: str) -> str:
-    """DATACLAS of a header as eight lower-case characters, also where it was written as a number."""
-    if "DATACLAS" not in header:
-        raise _no_keyword(path, "DATACLAS", "the data class is unknown")
-    return str(header["DATACLAS"]).strip().lower().zfill(8)
-
-
-def _no_column(path: str, column: str, columns: Sequence[str]) -> MissingColumnError:
-    return MissingColumnError(f"{path}: EVENTS has no column {column}; it has {', '.join(columns)}.", INSPECT)
-
-
-def _no_keyword(path: str, name: str, why: str = "") -> MissingKeywordError:
-    return MissingKeywordError(f"{path}: the header of EVENTS has no {name}{f' ({why})' if why else ''}.", INSPECT)
-
-
-def _event_table(file: FitsFile) -> HDU:
-    table = file.find("EVENTS")
-    if table is None or not table.is_table:
-        raise InputFileError(
-            f"{file.path}: there is no EVENTS table; the file has {', '.join(h.name or '?' for h in file.hdus)}.",
-            "give an Xtend event file (xtend/event_cl/xa<obsid>xtd_p*_cl.evt).",
-        )
-    check_xtend(table.header, file.path)
-    if "TIME" not in table.columns:
-        raise _no_column(file.path, "TIME", list(table.columns))
-    if mjdref(table.header) is None:
-        raise _no_keyword(file.path, "MJDREFI", "the epoch of its times is unknown")
-    return table
-
-
 def _gti_of(files: Sequence[FitsFile]) -> GTI:
     total = GTI([], [])
     for file in files:
@@ -393,9 +340,9 @@ def _gti_of(files: Sequence[FitsFile]) -> GTI:
 
 def _check_pieces(paths: Sequence[str], tables: Sequence[HDU]) -> None:
     """Refuse pieces that do not belong together: they would be summed on different grids or clocks."""
-    first = _identity(tables[0])
+    first = identity(tables[0])
     for path, table in zip(paths[1:], tables[1:], strict=True):
-        other = _identity(table)
+        other = identity(table)
         for key in sorted(first.keys() | other.keys()):
             if first.get(key) != other.get(key):
                 raise InputFileError(
@@ -403,41 +350,3 @@ def _check_pieces(paths: Sequence[str], tables: Sequence[HDU]) -> None:
                     "of one event file.",
                     "read files of different data classes or pointings as separate event lists.",
                 )
-
-
-def _identity(table: HDU) -> dict[str, Any]:
-    header = table.header
-    found = {k: header[k] for k in SAME_IN_ALL_PIECES if k in header}
-    found["MJDREF"] = mjdref(header)
-    for name in ("X", "Y"):
-        number = table.index(name)
-        for key in ("TCTYP", "TCRPX", "TCRVL", "TCDLT", "TCROT", "TLMIN", "TLMAX"):
-            if number is not None and f"{key}{number}" in header:
-                found[f"{key} of {name}"] = header[f"{key}{number}"]
-    return found
-
-
-def _time_shift(header: Header, path: str) -> float:
-    if "TIMEPIXR" not in header:
-        log.warning("%s: the header has no TIMEPIXR; it counts as 0 (the start of the frame), as in extractor", path)
-    offset = float(header.get("TIMEPIXR", 0.0)) - 0.5
-    if offset == 0.0:
-        return timezero(header)
-    if "TIMEDEL" not in header:
-        raise _no_keyword(path, "TIMEDEL", "needed because TIMEPIXR is not 0.5")
-    return timezero(header) - offset * float(header["TIMEDEL"])
-
-
-def _live_fraction(header: Header, path: str) -> float:
-    if "DEADC" in header or "DTCOR" in header:
-        value = float(header.get("DEADC", header.get("DTCOR")))
-    elif header.get("ONTIME") and "LIVETIME" in header:
-        value = float(header["LIVETIME"]) / float(header["ONTIME"])
-    else:
-        value = 1.0
-    if not 0.0 < value <= 1.0 + 1e-6:
-        raise DeadTimeError(
-            f"{path}: the live fraction (DEADC, DTCOR or LIVETIME / ONTIME) is {value}, which is not within (0, 1].",
-            "correct the keyword in a copy of the file.",
-        )
-    return min(value, 1.0)

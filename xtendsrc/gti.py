@@ -12,7 +12,8 @@ import numpy as np
 from astropy.io import fits
 
 from xtendsrc.errors import GTIError, MissingColumnError, MissingGTIError
-from xtendsrc.fitsfile import HDU, FitsFile, open_fits
+from xtendsrc.fitsfile import FitsFile, open_fits
+from xtendsrc.fitstable import HDU
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -25,14 +25,13 @@ import numpy as np
 from xtendsrc.engines.native.blocks import Column, table_bytes
 from xtendsrc.engines.native.fits import band_cards, write
 from xtendsrc.errors import GTIError, RequestError
+from xtendsrc.statistics import poisson_errors
 
 if TYPE_CHECKING:
     from xtendsrc.engines.job import Job, Made
     from xtendsrc.engines.native.blocks import CardValues
     from xtendsrc.engines.native.selection import Batch, RegionRows, SelectedEvents
     from xtendsrc.gti import GTI
-
-ONE_SIGMA = 0.8413447460685429  # Gehrels (1986): one-sided confidence of one Gaussian sigma
 
 
 @dataclass(frozen=True)
@@ -96,29 +95,6 @@ def count(times: np.ndarray, bins: Bins) -> np.ndarray:
     return np.bincount(index, minlength=bins.number)
 
 
-def gehrels(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One-sigma errors of Poisson counts, downwards and upwards.
-
-    The exact limits that Gehrels (1986) tabulates: 0 counts give (0, 1.841), 1 count (0.827, 2.300).
-
-    Parameters
-    ----------
-    counts : ndarray of int
-        Counts, zero or more.
-
-    Returns
-    -------
-    lower, upper : ndarray of float64
-        Both positive, in counts.
-    """
-    from scipy.special import gammaincinv
-
-    values, inverse = np.unique(counts, return_inverse=True)
-    above = gammaincinv(values + 1.0, ONE_SIGMA) - values
-    below = values - np.where(values > 0, gammaincinv(np.maximum(values, 1.0), 1 - ONE_SIGMA), 0.0)
-    return below[inverse], above[inverse]
-
-
 def rates(times: np.ndarray, gti: GTI, bins: Bins, min_fraction: float) -> dict[str, np.ndarray]:
     """Columns of a light curve.
 
@@ -144,7 +120,7 @@ def rates(times: np.ndarray, gti: GTI, bins: Bins, min_fraction: float) -> dict[
     fraction = exposure / bins.width
     kept = (exposure > 0) & (fraction >= min_fraction)
     counts, exposure = counts[kept], exposure[kept]
-    lower, upper = gehrels(counts)
+    lower, upper = poisson_errors(counts)
     return {
         "TIME": bins.offsets[kept],
         "RATE": counts / exposure,

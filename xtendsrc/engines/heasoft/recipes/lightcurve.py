@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.engines.heasoft.recipes import extractor
-from xtendsrc.engines.native.lightcurve import bins_over, check_bin, gehrels, rates
+from xtendsrc.engines.native.lightcurve import bins_over, check_bin, rates
+from xtendsrc.statistics import poisson_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def add_poisson_errors(path: Path, width: float) -> None:
     with fits.open(path, memmap=False) as hdus:
         hdu = hdus["RATE"]
         exposure = np.asarray(hdu.data["FRACEXP"], dtype=np.float64) * width
-        lower, upper = gehrels(_counts(hdu.data["RATE"], hdu.data["FRACEXP"], width))
+        lower, upper = poisson_errors(_counts(hdu.data["RATE"], hdu.data["FRACEXP"], width))
         extra = [
             fits.Column("ERROR_LO", "E", "count/s", array=lower / exposure),
             fits.Column("ERROR_HI", "E", "count/s", array=upper / exposure),

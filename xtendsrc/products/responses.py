@@ -1,0 +1,236 @@
+"""Redistribution matrices and effective areas (OGIP CAL/GEN/92-002, 92-002a)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from xtendsrc.errors import GridMismatchError, InputFileError
+from xtendsrc.products.base import Product
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from astropy.io import fits
+    from astropy.units import Quantity
+    from scipy.sparse import csr_array
+
+logger = logging.getLogger(__name__)
+
+GRID_TOLERANCE = 1e-3
+"""Energies of an ARF and an RMF may differ by this fraction of a bin; they are 4-byte numbers in many files."""
+
+
+class Response(Product):
+    """What RMF and ARF share: model energies, and whether they are calibrated."""
+
+    @property
+    def energies(self) -> Quantity:
+        """Edges of the model energy bins, (n, 2), keV."""
+        import astropy.units as u
+
+        content = self.content
+        return np.column_stack([content["energy_lo"], content["energy_hi"]]) * u.keV
+
+    @property
+    def calibrated(self) -> bool:
+        """False for a nominal response, which says so in its header (CALSTAT)."""
+        return str(self.header.get("CALSTAT", "")).strip().upper() != "NOMINAL"
+
+
+class RMF(Response):
+    """A redistribution matrix: the probability of each channel for each model energy."""
+
+    kind: ClassVar[str] = "rmf"
+
+    @property
+    def matrix(self) -> csr_array:
+        """The matrix, (model energies, channels), sparse."""
+        matrix: csr_array = self.content["matrix"]
+        return matrix
+
+    @property
+    def channels(self) -> np.ndarray:
+        """Channel numbers, as the EBOUNDS extension has them."""
+        channels: np.ndarray = self.content["channels"]
+        return channels
+
+    @property
+    def channel_energies(self) -> Quantity:
+        """Nominal energy edges of the channels, (n, 2), keV."""
+        import astropy.units as u
+
+        content = self.content
+        return np.column_stack([content["e_min"], content["e_max"]]) * u.keV
+
+    @property
+    def first_channel(self) -> int:
+        """The number of the first channel: TLMIN of F_CHAN, or EBOUNDS' own where the file does not say."""
+        return int(self.content["first_channel"])
+
+    def fold(self, spectrum: Any, arf: ARF | None = None) -> np.ndarray:
+        """Fold photons in each model energy bin into channels.
+
+        Parameters
+        ----------
+        spectrum : array_like, (model energies,)
+            Photons (per cm2 and second, if an area follows) in each bin, not per keV.
+        arf : ARF, optional
+            Area that multiplies the photons first, cm2.
+
+        Returns
+        -------
+        ndarray, (channels,)
+            Counts (per second) in each channel.
+
+        Raises
+        ------
+        GridMismatchError
+            If spectrum or area are on other energies than the matrix.
+        """
+        photons = np.asarray(spectrum, float)
+        if photons.shape != (self.matrix.shape[0],):
+            raise GridMismatchError(
+                f"{self!r} has {self.matrix.shape[0]} model energies and the spectrum {photons.shape}.",
+                "evaluate the model on rmf.energies.",
+            )
+        if arf is not None:
+            self.check_grid(arf)
+            photons = photons * arf.area_cm2
+        folded: np.ndarray = self.matrix.T @ photons
+        return folded
+
+    def check_grid(self, arf: ARF) -> None:
+        """Make sure that an ARF is on the energies of this matrix.
+
+        Raises
+        ------
+        GridMismatchError
+            If it has another number of bins, or upper edges that differ by more than a thousandth of a bin.
+        """
+        own, other = self.content, arf.content
+        if own["energy_hi"].shape != other["energy_hi"].shape:
+            raise GridMismatchError(
+                f"{self!r} has {own['energy_hi'].size} energies and {arf!r} {other['energy_hi'].size}.",
+                "use responses made for each other.",
+            )
+        width = np.maximum(own["energy_hi"] - own["energy_lo"], 1e-6 * own["energy_hi"])
+        if (np.abs(own["energy_hi"] - other["energy_hi"]) > GRID_TOLERANCE * width + 2e-7 * own["energy_hi"]).any():
+            raise GridMismatchError(f"The energies of {self!r} and {arf!r} differ.", "use responses made together.")
+
+    def fwhm(self) -> Quantity:
+        """Full width at half maximum of the response at each model energy, from the matrix itself, keV."""
+        import astropy.units as u
+
+        matrix, content = self.matrix, self.content
+        width = content["e_max"] - content["e_min"]
+        dense_peak = matrix.max(axis=1).toarray().ravel()
+        above = matrix.copy()
+        above.data = (matrix.data >= np.repeat(dense_peak / 2, np.diff(matrix.indptr))).astype(float)
+        return (above @ width) * u.keV
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        from astropy.io import fits
+
+        with fits.open(path, memmap=False) as hdus:
+            table = _extension(hdus, path, ("MATRIX", "SPECRESP MATRIX"), ("ENERG_LO", "ENERG_HI", "MATRIX"))
+            bounds = _extension(hdus, path, ("EBOUNDS",), ("CHANNEL", "E_MIN", "E_MAX"))
+            channels = np.asarray(bounds.data["CHANNEL"], int)
+            first = _first_channel(table, channels, path)
+            return {
+                "header": table.header.copy(),
+                "energy_lo": np.asarray(table.data["ENERG_LO"], float),
+                "energy_hi": np.asarray(table.data["ENERG_HI"], float),
+                "channels": channels,
+                "e_min": np.asarray(bounds.data["E_MIN"], float),
+                "e_max": np.asarray(bounds.data["E_MAX"], float),
+                "first_channel": first,
+                "matrix": _sparse(table.data, channels.size, first, path),
+            }
+
+
+class ARF(Response):
+    """An effective area against energy."""
+
+    kind: ClassVar[str] = "arf"
+
+    @property
+    def area_cm2(self) -> np.ndarray:
+        """The area in cm2, (model energies,)."""
+        area: np.ndarray = self.content["area"]
+        return area
+
+    @property
+    def area(self) -> Quantity:
+        """The area in each model energy bin."""
+        import astropy.units as u
+
+        return self.area_cm2 * u.cm**2
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        from astropy.io import fits
+
+        with fits.open(path, memmap=False) as hdus:
+            table = _extension(hdus, path, ("SPECRESP",), ("ENERG_LO", "ENERG_HI", "SPECRESP"))
+            return {
+                "header": table.header.copy(),
+                "energy_lo": np.asarray(table.data["ENERG_LO"], float),
+                "energy_hi": np.asarray(table.data["ENERG_HI"], float),
+                "area": np.asarray(table.data["SPECRESP"], float),
+            }
+
+
+def _extension(hdus: fits.HDUList, path: Path, names: tuple[str, ...], columns: tuple[str, ...]) -> Any:
+    """Find an extension by name, or by HDUCLAS2 where a file names it differently, and check its columns."""
+    for hdu in hdus:
+        if hdu.name in names or (str(hdu.header.get("HDUCLAS2", "")).strip() in names and hasattr(hdu, "columns")):
+            if missing := [c for c in columns if c not in hdu.columns.names]:
+                raise InputFileError(f"{path}: extension {hdu.name} lacks {', '.join(missing)}.", "check the file.")
+            return hdu
+    raise InputFileError(
+        f"{path} has no extension {' or '.join(names)}; it has {', '.join(h.name or 'PRIMARY' for h in hdus)}.",
+        "check that the file is a response.",
+    )
+
+
+def _first_channel(table: Any, channels: np.ndarray, path: Path) -> int:
+    """Give the number that F_CHAN counts the first channel as.
+
+    TLMIN of the F_CHAN column says it (CAL/GEN/92-002a); without it the memo's default is 1, but the CHANNEL column of
+    EBOUNDS, where the numbers stand, decides, so that both defaults met in real files are read right.
+    """
+    number = table.columns.names.index("F_CHAN") + 1
+    if (key := f"TLMIN{number}") in table.header:
+        return int(table.header[key])
+    logger.warning("%s has no %s; its channels are taken to start at %d, as in EBOUNDS.", path, key, channels[0])
+    return int(channels[0])
+
+
+def _sparse(data: Any, size: int, first: int, path: Path) -> csr_array:
+    """Unpack the groups of channels of each energy into a sparse matrix."""
+    from scipy.sparse import csr_array
+
+    groups = np.asarray(data["N_GRP"], int)
+    starts, lengths, rows, values = [], [], [], []
+    for row, number in enumerate(groups):
+        if number == 0:
+            continue
+        start = np.atleast_1d(data["F_CHAN"][row])[:number].astype(int)
+        length = np.atleast_1d(data["N_CHAN"][row])[:number].astype(int)
+        starts.append(start)
+        lengths.append(length)
+        rows.append(np.full(number, row))
+        values.append(np.atleast_1d(data["MATRIX"][row])[: length.sum()])
+    length = np.concatenate(lengths)
+    offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    column = np.repeat(np.concatenate(starts) - first, length) + offset
+    if column.min() < 0 or column.max() >= size:
+        raise InputFileError(
+            f"{path}: F_CHAN and N_CHAN reach channels {column.min() + first}..{column.max() + first}, but EBOUNDS has "
+            f"{size} channels from {first}.",
+            "check TLMIN of the F_CHAN column.",
+        )
+    row_index = np.repeat(np.concatenate(rows), length)
+    return csr_array((np.concatenate(values).astype(float), (row_index, column)), shape=(len(groups), size))

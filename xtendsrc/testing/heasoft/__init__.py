@@ -9,8 +9,8 @@ The tasks compute true products from the event file with plain algorithms of the
 of the package, so that agreement between the two is a second opinion.  Calibrated tasks (``xtdrmf``,
 ``xaarfgen``) give nominal responses that say so.  Faults are injected with the environment variable
 ``XTENDSRC_STANDIN_FAULT``, e.g. ``extractor:hang,xaexpmap:exit-1``; the faults are ``hang`` (with a child),
-``hang-deaf`` (deaf to SIGTERM), ``crash``, ``crash-after`` (leaving half an output), ``no-output``, ``exit-1``, ``ask-stdin``,
-``garbage-output``, ``truncated-output`` and ``slow:<seconds>``.
+``hang-deaf`` (deaf to SIGTERM), ``crash``, ``crash-after`` (leaving half an output), ``no-output``, ``exit-1``,
+``ask-stdin``, ``garbage-output``, ``truncated-output`` and ``slow:<seconds>``.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ def _region_table(selected: Selected, pars: Parameters) -> HDU:
     header.set("MTYPE1", "pos")
     header.set("MFORM1", f"{pars.text('xcolf')},{pars.text('ycolf')}")
     names = [(("!" if s.exclude else "") + s.name.upper()).encode() for s, _ in rows]
-    return fitsfile.table(
+    table = fitsfile.table(
         "REG00101",
         [
             (pars.text("xcolf"), f"{points}D", "pixel", x if points > 1 else x[:, 0]),
@@ -243,6 +243,12 @@ def _region_table(selected: Selected, pars: Parameters) -> HDU:
         ],
         header,
     )
+    for axis, column in enumerate(("xcolf", "ycolf"), 1):
+        number = selected.events.column_number(pars.text(column))
+        for key in ("TCTYP", "TCRPX", "TCRVL", "TCDLT"):
+            if f"{key}{number}" in selected.header:
+                table.header.set(f"{key}{axis}", selected.header.get(f"{key}{number}"))
+    return table
 
 
 def _size_count(shape: regfile.Shape) -> int:

@@ -134,19 +134,21 @@ def weighted_map(selected: Selected, pars: Parameters) -> HDU:
 
 
 def _map_inside(selected: Selected, shape: tuple[int, ...], low: tuple[int, int], binning: int) -> np.ndarray | None:
-    """Carry cell centres to the region's columns with a plane fitted to the events themselves."""
+    """Carry cell centres to the region's columns by the rotation and shift that fit the events best."""
     if selected.region is None or selected.count < 3:
         return None
-    wx, wy = selected.columns["wx"], selected.columns["wy"]
-    matrix = np.column_stack([np.ones(len(wx)), wx, wy])
-    to_x = np.linalg.lstsq(matrix, selected.columns["x"], rcond=None)[0]
-    to_y = np.linalg.lstsq(matrix, selected.columns["y"], rcond=None)[0]
+    here = selected.columns["wx"] + 1j * selected.columns["wy"]
+    there = selected.columns["x"] + 1j * selected.columns["y"]
+    mean_here, mean_there = here.mean(), there.mean()
+    turn = ((there - mean_there) * np.conj(here - mean_here)).sum()
+    mirror = ((there - mean_there) * (here - mean_here)).sum()
     lines, columns = np.indices(shape)
-    cx = low[0] + columns * binning + (binning - 1) / 2
-    cy = low[1] + lines * binning + (binning - 1) / 2
-    x = to_x[0] + to_x[1] * cx + to_x[2] * cy
-    y = to_y[0] + to_y[1] * cx + to_y[2] * cy
-    return selected.region.inside(x, y)
+    middle = (binning - 1) / 2
+    cells = (low[0] + columns * binning + middle) + 1j * (low[1] + lines * binning + middle) - mean_here
+    if abs(mirror) > abs(turn):
+        turn, cells = mirror, np.conj(cells)
+    sky = mean_there + cells * (turn / abs(turn) if turn else 1.0)
+    return selected.region.inside(sky.real, sky.imag)
 
 
 def _map_header(
@@ -170,6 +172,12 @@ def _map_header(
     header.drop("CROTA2", "DROLLANG")
     for key, value in nominal.items():
         header.set(key, value)
+    for axis, column in enumerate(("xcolf", "ycolf")):
+        number, letter = selected.events.column_number(pars.text(column)), "XY"[axis]
+        for source, key, default in (("TCTYP", "CTYP", ""), ("TCRPX", "CRPX", 0.0), ("TCRVL", "CRVL", 0.0)):
+            header.set(f"REF{letter}{key}", selected.header.get(f"{source}{number}", default))
+        header.set(f"REF{letter}CDLT", selected.header.get(f"TCDLT{number}", 1.0))
+    header.set("SKYBIN", pars.integer("binf"), "Image binning factor")
     header.set("X-OFFSET", corner[0] + 1, "first original X pixel in map")
     header.set("Y-OFFSET", corner[1] + 1, "first original Y pixel in map")
     header.set("TOTCTS", selected.count, "Total pixel count")

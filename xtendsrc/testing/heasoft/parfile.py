@@ -91,8 +91,8 @@ class Parameters:
         self.task = task
         self.fortran = fortran
         user, system, self.target = search(task)
-        self.table = {p.name: p for p in read_lines(_newer(user, system))}
-        if user is not None and system is not None and _newer(user, system) == system:
+        self.table = {p.name: p for p in read_lines(newer(user, system))}
+        if user is not None and system is not None and newer(user, system) == system:
             user = None
         self.given = self._parse(arguments)
         for name, value in self.given.items():
@@ -145,7 +145,7 @@ class Parameters:
     def save(self) -> None:
         """Write the user's parameter file with the learned values."""
         lines = []
-        system = {p.name: p for p in read_lines(_newer(*search(self.task)[:2]))}
+        system = {p.name: p for p in read_lines(newer(*search(self.task)[:2]))}
         for name, parameter in self.table.items():
             learned = "l" in self.mode_of(parameter) or name not in self.given
             lines.append((parameter if learned else replace(parameter, value=system[name].value)).line())
@@ -194,7 +194,8 @@ class Parameters:
         return int(self.number(name))
 
 
-def _newer(user: Path | None, system: Path | None) -> Path:
+def newer(user: Path | None, system: Path | None) -> Path:
+    """Give the parameter file to read: the user's, unless that of the system is newer."""
     if user is None or (system is not None and system.stat().st_mtime > user.stat().st_mtime):
         assert system is not None
         return system

@@ -45,10 +45,23 @@ TASKS: dict[str, tuple[str, str, bool, tuple[str, ...]]] = {
 COMMANDS = ("punlearn", "plist", "pget", "pset")
 
 
+_said: list[str] = []
+
+
 def say(text: str) -> None:
     """Write a line to standard output, where the tasks write theirs."""
+    _said.append(text)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _write_log(parameters: Parameters) -> None:
+    """Write the log file into the working directory: by default ``<task>.log``, whoever else runs there."""
+    name = parameters.file("logfile") if "logfile" in parameters else None
+    if name is not None:
+        bare = name.lstrip("!")
+        path = Path(f"{parameters.task}.log" if bare == "DEFAULT" else bare)
+        path.write_text("\n".join([f"{parameters.task}: log", *_said, ""]), encoding="utf-8")
 
 
 def main(task: str, arguments: list[str]) -> int:
@@ -72,6 +85,7 @@ def main(task: str, arguments: list[str]) -> int:
     if fault.startswith("slow"):
         time.sleep(float(fault.partition(":")[2] or 1))
     status = _run(getattr(import_module(f".{module}", __package__), name), parameters)
+    _write_log(parameters)
     _after(fault, [parameters.file(output) for output in outputs])
     return 1 if fault == "exit-1" else status
 

@@ -35,7 +35,6 @@ from xtendsrc.eventheader import (
     time_shift,
 )
 from xtendsrc.fitsfile import FitsFile, open_fits
-from xtendsrc.fitstable import HDU
 from xtendsrc.gti import GTI, find_gti, mjdref, read_gti
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
 
     from astropy.io.fits import Header
     from astropy.wcs import WCS
+
+    from xtendsrc.fitstable import HDU
 
 AXES = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 

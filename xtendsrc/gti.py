@@ -13,13 +13,14 @@ from astropy.io import fits
 
 from xtendsrc.errors import GTIError, MissingColumnError, MissingGTIError
 from xtendsrc.fitsfile import FitsFile, open_fits
-from xtendsrc.fitstable import HDU
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import ArrayLike
+
+    from xtendsrc.fitstable import HDU
 
 MJDREF = 58484 + 8.0074074074e-4
 """2019-01-01T00:00:00 UTC in TT days, the epoch of XRISM mission time (MJDREFI + MJDREFF of the archive's files)."""

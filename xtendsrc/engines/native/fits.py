@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,14 +31,14 @@ SECONDS_PER_DAY = 86400.0
 
 # what describes the event table itself, and what each product states anew
 _NOT_COPIED = re.compile(
-    r"(XTENSION|SIMPLE|EXTEND|BITPIX|NAXIS\d*|[PG]COUNT|GROUPS|TFIELDS|THEAP|EXT(NAME|VER|LEVEL)|HDUNAME|HDUVERS.*"
-    r"|HDUCLA.*|HDUDOC|CHECKSUM|DATASUM|NEVENTS|COMMENT|HISTORY|LONGSTRN|CONTINUE|DATE|CREATOR|ORIGIN|FILIN\d+"
-    r"|DS(TYP|VAL|REF|FORM|UNIT)\d+|[MT](TYPE|FORM|UNIT)\d+|METYP\d+|1?\d*[TO](CTYP|CTY|CUNI|CRPX|CRVL|CDLT|CROT)\d+"
-    r"|T(NULL|SCAL|ZERO|DISP|BCOL|DIM|LMIN|LMAX|DMIN|DMAX|DBIN|CNAM|CDLT|DRPX|DDLT)\d+|T[PC]C?\d+_\d+[A-Z]?"
-    r"|WCS[AN].*|RADE\d+|LONP\d+|LATP\d+|EQUI\d+|)"
+    r"XTENSION|SIMPLE|EXTEND|BITPIX|NAXIS\d*|[PG]COUNT|GROUPS|TFIELDS|THEAP|LONGSTRN|CONTINUE|COMMENT|HISTORY|CHECKSUM"
+    r"|DATASUM|EXTNAME|EXTVER|EXTLEVEL|HDUNAME|HDUDOC|HDUVERS.*|HDUCLA.*|NEVENTS|DATE|CREATOR|ORIGIN|FILIN\d+"
+    r"|DS(TYP|VAL|REF|FORM|UNIT)\d+|M(TYPE|FORM)\d+|METYP\d+|T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DISP|BCOL|DIM)\d+"
+    r"|T(LMIN|LMAX|DMIN|DMAX|DBIN|CNAM|CTYP|CUNI|CRPX|CRVL|CDLT|CROT|DRPX|DDLT)\d+|T(P|C|PC|CD)\d+_\d+|"
 )
 
 
+@cache
 def creator() -> str:
     """Name and version for the CREATOR keyword."""
     try:

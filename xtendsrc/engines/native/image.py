@@ -95,8 +95,9 @@ def count(index: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if index.size and index.min() < 0:
         index = index[index >= 0]
-    flat = np.bincount(index, minlength=shape[0] * shape[1])
-    return flat.astype(np.int32).reshape(shape)
+    flat = np.zeros(shape[0] * shape[1], dtype=np.int32)
+    np.add.at(flat, index, np.int32(1))  # as fast as bincount if the 1 has the type of the image, in half the memory
+    return flat.reshape(shape)
 
 
 def rebin(image: np.ndarray, binning: int) -> np.ndarray:

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from xtendsrc.products import ExpMap, Image, LightCurve, Spectrum
     from xtendsrc.products.base import Target
     from xtendsrc.regions import RegionSet
+    from xtendsrc.source import Source
 
 
-def target_of(dc: DataClass, source: str = "", engine: str = "auto") -> Target:
-    """Give the files and the registry of a data class as a product's target."""
+def target_of(dc: DataClass, source: Source | None = None, engine: str = "auto") -> Target:
+    """Give the files and the registry of a data class as a product's target, in a source's name if one asks."""
     from xtendsrc.products.base import Target
 
-    return Target(dc.roles, dc.registry, source, engine)
+    if source is None:
+        return Target(dc.roles, dc.registry, engine=engine)
+    return Target(dc.roles, dc.registry, source.name, engine, source.region)
 
 
 def image(
@@ -42,7 +45,7 @@ def image(
     gti: Any = None,
     grades: Any = None,
     engine: str = "auto",
-    source: str = "",
+    source: Source | None = None,
 ) -> Image:
     """Declare a counts image; see `xtendsrc.observation.DataClass.image`."""
     from xtendsrc.products import Image
@@ -76,7 +79,7 @@ def expmap(
     mask_calibration: bool = True,
     gti: Any = None,
     engine: str = "auto",
-    source: str = "",
+    source: Source | None = None,
 ) -> ExpMap:
     """Declare an exposure map; see `xtendsrc.observation.DataClass.expmap`."""
     from xtendsrc.products import ExpMap
@@ -128,7 +131,7 @@ def lightcurve(
     region: Any = None,
     bin: Any = None,
     engine: str = "auto",
-    source: str = "",
+    source: Source | None = None,
     **options: Any,
 ) -> LightCurve:
     """Declare a light curve; see `xtendsrc.observation.DataClass.lightcurve`."""
@@ -159,7 +162,7 @@ def spectrum(
     gti: Any = None,
     grades: Any = None,
     engine: str = "auto",
-    source: str = "",
+    source: Source | None = None,
 ) -> Spectrum:
     """Declare a counts spectrum; see `xtendsrc.observation.DataClass.spectrum`."""
     from xtendsrc.products import Spectrum

@@ -38,17 +38,17 @@ MIN_FRACTION = 0.5
 
 def image(source: Source, dc: DataClass, **options: Any) -> Image:
     """Declare the data class's own image in the source's name."""
-    return declare.image(dc, source=source.name, **options)
+    return declare.image(dc, source=source, **options)
 
 
 def images(source: Source, dc: DataClass, **options: Any) -> Products:
     """Declare the data class's own images in the source's name."""
-    return declare.images(dc, source=source.name, **options)
+    return declare.images(dc, source=source, **options)
 
 
 def expmap(source: Source, dc: DataClass, **options: Any) -> ExpMap:
     """Declare the data class's exposure map in the source's name."""
-    return declare.expmap(dc, source=source.name, **options)
+    return declare.expmap(dc, source=source, **options)
 
 
 def ratemap(source: Source, dc: DataClass, **options: Any) -> RateMap:
@@ -113,7 +113,7 @@ def lightcurve(source: Source, dc: DataClass, *, background: Any = "auto", engin
     request = NetCurveRequest(
         obs_id=dc.obs_id, dataclass=str(dc.code), source=own, background=other, expmap=expmap_request
     )
-    curve: NetCurve = NetCurve(request, declare.target_of(dc, source.name, engine))
+    curve: NetCurve = NetCurve(request, declare.target_of(dc, source, engine))
     return curve
 
 
@@ -164,7 +164,7 @@ def spectrum(
         arf=arf,
         grouping=grouping,
     )
-    return Spectrum(request, declare.target_of(dc, source.name, engine))
+    return Spectrum(request, declare.target_of(dc, source, engine))
 
 
 def _response(response: str | None) -> str | None:

@@ -274,7 +274,7 @@ class Source:
 
         dc = self._one(obs_id, dataclass)
         picture = science.image(self, dc)
-        return view_source_regions(picture, self, dc, self.background_region(dc, background), **options)
+        return view_source_regions(picture, self, self.background_region(dc, background), **options)
 
     def process(self, **options: Any) -> Any:
         """Make cleaned events with xtdpipeline where they are absent or old; see `xtendsrc.process`."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from astropy.io import fits
 
+    from xtendsrc.regions import RegionSet
     from xtendsrc.registry import Registry
     from xtendsrc.request import Request
 
@@ -36,12 +37,15 @@ class Target:
         Name of the source that asked, for tables; no part of a product's identity.
     engine : {"auto", "heasoft", "native"}
         Which engine is asked for; no part of a product's identity either.
+    region : RegionSet, optional
+        The source's region, for views.
     """
 
     files: Mapping[str, tuple[str, ...]]
     registry: Registry
     source: str = ""
     engine: str = "auto"
+    region: RegionSet | None = None
 
 
 class Product:
@@ -123,6 +127,19 @@ class Product:
     def source(self) -> str:
         """Name of the source that asked for the product, or an empty string."""
         return self._target.source if self._target else ""
+
+    @property
+    def source_region(self) -> RegionSet | None:
+        """The region of the source that asked for the product, if one did."""
+        return self._target.region if self._target else None
+
+    @property
+    def title(self) -> str:
+        """One line for a heading: source, ObsID, data class, what it is."""
+        if self._request is None:
+            return str(self._file)
+        what = self._request.label.replace("_", " ")
+        return "  ".join(part for part in (self.source, self.obs_id, self.dataclass, what) if part)
 
     @property
     def engine(self) -> str:

@@ -93,7 +93,7 @@ class ImageLike(Product):
 
         from xtendsrc.regions import RegionSet
 
-        pixels: RegionSet = self._on_grid(RegionSet.of(region))
+        pixels: RegionSet = self.on_grid(RegionSet.of(region))
         ny, nx = self.shape
         centres_x = (np.arange(nx) + 0.5) * self.binning + 0.5
         centres_y = (np.arange(ny) + 0.5) * self.binning + 0.5
@@ -101,8 +101,8 @@ class ImageLike(Product):
         inside: np.ndarray = pixels.mask(x.ravel(), y.ravel()).reshape(ny, nx)
         return inside
 
-    def _on_grid(self, region: RegionSet) -> RegionSet:
-        """Give a region in the unbinned pixels of this image's frame."""
+    def on_grid(self, region: RegionSet) -> RegionSet:
+        """Give a region in the unbinned, 1-based pixels of this image's frame."""
         from xtendsrc.errors import RegionError
 
         if region.frame == "icrs":

@@ -1,0 +1,126 @@
+"""Drawing light curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RequestError
+from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from xtendsrc.products.lightcurve import LightCurve
+
+SCALES = ("hours", "seconds", "mission", "mjd", "utc")
+
+
+def view_lightcurve(
+    product: LightCurve,
+    ax: Axes | None = None,
+    *,
+    time: str = "hours",
+    shade: bool = True,
+    colour: str = SOURCE,
+    label: str | None = None,
+    title: str | None = None,
+    figure: Figure | None = None,
+    position: tuple[int, int, int] = (1, 1, 1),
+) -> Axes:
+    """Draw a light curve with Poisson errors; time outside the good intervals is shaded.
+
+    Parameters
+    ----------
+    product : LightCurve
+        What to draw.
+    ax : Axes, optional
+        Where; new axes if not given.
+    time : {"hours", "seconds", "mission", "mjd", "utc"}
+        Since the first good time; mission seconds; MJD (UTC); or UTC dates.
+    shade : bool
+        Whether time outside the good intervals is shaded.
+    colour, label, title
+        Of the points, for the legend, above the axes.
+    figure, position
+        Where new axes go.
+
+    Raises
+    ------
+    RequestError
+        For an unknown time axis.
+    """
+    if ax is None:
+        ax = new_axes(CURVE_SIZE, figure, position)
+    axis = _TimeAxis(product, time)
+    if shade:
+        _shade(ax, product, axis)
+    half = product.exposed.value / 2
+    seconds = product.seconds
+    x = axis.of(seconds)
+    spread = np.abs(axis.of(seconds + half) - axis.of(seconds - half)) / 2 if time != "utc" else None
+    errors = np.vstack([product.error_lo.value, product.error_hi.value])
+    ax.errorbar(x, product.rate.value, errors, spread, "o", ms=3, lw=0.9, c=colour, label=label)
+    axis.label(ax)
+    ax.set_ylabel("Rate (counts / s)")
+    ax.set_title(product.title if title is None else title, fontsize=10)
+    ax.margins(x=0.01)
+    return ax
+
+
+def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, **options: Any) -> Axes:
+    """Draw a net light curve, with the source region's own and the scaled background unless ``parts`` is False."""
+    ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
+    table = product.table
+    x = _TimeAxis(product, options.get("time", "hours")).of(product.seconds)
+    if parts and "BACK_RATE" in table.colnames:
+        ax.step(x, table["SRC_RATE"], where="mid", c=SOURCE, lw=0.8, alpha=0.8, label="source region")
+        ax.step(x, table["BACK_RATE"], where="mid", c=BACKGROUND, lw=0.8, alpha=0.9, label="background, scaled")
+        ax.legend(fontsize=8, frameon=False, ncols=3)
+    return ax
+
+
+class _TimeAxis:
+    """Mission seconds turned into what the axis shows."""
+
+    def __init__(self, product: LightCurve, scale: str) -> None:
+        if scale not in SCALES:
+            raise RequestError(f"time={scale!r} is unknown.", f"choose one of {', '.join(SCALES)}.")
+        self.scale, self.header = scale, product.header
+        self.zero = float(product.gti.start[0])
+
+    def of(self, seconds: np.ndarray) -> Any:
+        """Turn mission seconds into positions on the axis."""
+        if self.scale == "mission":
+            return seconds
+        if self.scale in ("hours", "seconds"):
+            return (seconds - self.zero) / (3600 if self.scale == "hours" else 1)
+        from xtendsrc.missiontime import mission_time
+
+        time = mission_time(seconds, self.header).utc
+        return time.mjd if self.scale == "mjd" else time.datetime64
+
+    def label(self, ax: Axes) -> None:
+        """Say what the axis shows."""
+        from xtendsrc.missiontime import mission_time
+
+        start = mission_time(self.zero, self.header).utc.isot[:19]
+        names = {
+            "hours": f"Hours since {start} UTC",
+            "seconds": f"Seconds since {start} UTC",
+            "mission": "Mission time (s, TT since 2019-01-01 UTC)",
+            "mjd": "MJD (UTC)",
+            "utc": "UTC",
+        }
+        ax.set_xlabel(names[self.scale])
+        if self.scale == "utc":
+            ax.tick_params(axis="x", rotation=20)
+
+
+def _shade(ax: Axes, product: LightCurve, axis: _TimeAxis) -> None:
+    gti = product.gti
+    for index, (start, stop) in enumerate(zip(gti.stop[:-1], gti.start[1:], strict=True)):
+        low, high = axis.of(np.array([start, stop]))
+        ax.axvspan(low, high, color=SHADE, lw=0, zorder=0, label="no good time" if index == 0 else None)

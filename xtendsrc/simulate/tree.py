@@ -292,6 +292,10 @@ def _write_events(plan: Plan, folder: Path, name: str, rows: np.ndarray, timelin
         last = number == len(edges) - 2
         piece = rows[(middle >= low) & ((middle < high) | last)]
         start, stop = timeline.clipped(low, high)
+        if not len(start):
+            raise RequestError(
+                f"{name.format(number + 1)} would have no good time.", f"split into fewer than {plan.split} pieces."
+            )
         ontime = float((stop - start).sum())
         all_cards = {
             **plan.writer.identity(float(start[0]), float(stop[-1])),

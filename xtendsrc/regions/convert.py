@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +57,8 @@ def _flat(x: Any, frame: str) -> Iterable[RegionSet]:
         yield RegionSet.read(x, frame)
     elif isinstance(x, regions.Region):
         yield from _from_astropy(x, frame)
-    elif isinstance(x, Iterable):
-        for part in x:
+    elif isinstance(x, (list, tuple, set, frozenset, Iterator, regions.Regions)):
+        for part in x.regions if isinstance(x, regions.Regions) else x:
             yield from _flat(part, frame)
     else:
         raise RegionError(

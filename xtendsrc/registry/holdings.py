@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
+from xtendsrc.errors import RegistryError
 from xtendsrc.registry import adopt, files, fitsstamp, store
 from xtendsrc.registry.index import Row
 
@@ -40,6 +41,7 @@ class Holdings:
         self.durable = session.durable
         self._damaged: dict[tuple[str, int, int], str] = {}
         self._checked: set[tuple[str, int, int]] = set()
+        self._swept: set[Path] = set()
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -53,10 +55,17 @@ class Holdings:
         if self.layout.product(key).exists():
             found = adopt.details(self.layout, key, read_only=self.read_only)
             if found is not None and (self.layout.root / found[1].path).exists():
-                index.apply(put(found[1]))
+                with self.session.mutex:
+                    index.apply(put(found[1]))
         elif (intent := index.intents.get(key)) is not None:
             self.adopt(self.layout.root / intent["path"], key)
         return index.row(key)
+
+    def rows(self) -> list[Row]:
+        """Give the rows of all products."""
+        with self.session.mutex:
+            index = self.session.index
+            return [row for key in sorted(index.keys()) if (row := index.row(key)) is not None]
 
     def current(self, key: str) -> tuple[Row | None, str]:
         """Give the row of a product, and what is wrong with its file; nothing is if size and time are as committed.
@@ -97,15 +106,23 @@ class Holdings:
         return ""
 
     def remember(self, entry: Entry, known: bool) -> None:
-        """Take an entry that was read from a FITS file into the index."""
+        """Take an entry that was read from a FITS file into the index; here only, if the disk will not have it."""
         entry = replace(entry, seq=self.session.next_seq())
-        if not self.read_only and not known:
-            old = adopt.details(self.layout, entry.key)
-            arrays: dict[str, np.ndarray] = {}
-            if old is not None and (old[1].state, old[1].datasum) == (entry.state, entry.datasum):
-                arrays = store.read_arrays(self.layout.product(entry.key))[1]
-            self.write_details(entry, arrays)
-        self.session.record([put(entry)])
+        try:
+            if not self.read_only and not known:
+                self.write_details(entry, self._arrays_of(entry))
+            self.session.record([put(entry)])
+        except RegistryError as err:
+            log.warning("%s was found on disk but could not be entered: %s", entry.path, err)
+            with self.session.mutex:
+                self.session.index.apply(put(entry))
+
+    def _arrays_of(self, entry: Entry) -> dict[str, np.ndarray]:
+        """Arrays stored with an earlier copy of a file, if its content is the same."""
+        old = adopt.details(self.layout, entry.key)
+        if old is None or (old[1].state, old[1].datasum) != (entry.state, entry.datasum):
+            return {}
+        return store.read_arrays(self.layout.product(entry.key))[1]
 
     def entry(self, row: Row) -> Entry | None:
         """Give the whole entry of a row, from its HDF5 file, or from the FITS file if that is lost."""
@@ -152,6 +169,7 @@ class Holdings:
     def commit(self, entry: Entry, made: Path, arrays: Mapping[str, np.ndarray]) -> Entry:
         """Stamp a copy of ``made`` and give it its final name: the commit. Then write its HDF5 file."""
         final = self.layout.root / entry.path
+        self.sweep(final.parent)
         final.parent.mkdir(parents=True, exist_ok=True)
         f, part = files.open_part(final)
         try:
@@ -186,26 +204,53 @@ class Holdings:
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_whole(path, data, durable=self.durable)
 
+    def remove(self, row: Row) -> None:
+        """Delete a product: its FITS file first, so that nothing is left that nobody knows of."""
+        with files.os_errors(f"Deleting the product {self.layout.root / row.path}"):
+            (self.layout.root / row.path).unlink(missing_ok=True)
+            self.forget(row.key)
+
+    def forget(self, key: str) -> None:
+        """Delete what is remembered of a product or a failure; a FITS file stays where it is."""
+        with files.os_errors(f"Deleting what is remembered of {key}"):
+            self.layout.product(key).unlink(missing_ok=True)
+            self.layout.failure(key).unlink(missing_ok=True)
+        self.session.record([{"op": "drop", "key": key, "seq": self.session.next_seq()}])
+
+    def sweep(self, directory: Path) -> None:
+        """Delete what killed processes left in a directory more than a day ago; once in this process."""
+        if directory in self._swept:
+            return
+        self._swept.add(directory)
+        for path in directory.glob("*.part"):
+            if files.is_debris(path):
+                log.info("deleting %s, left by a killed process", path)
+                path.unlink(missing_ok=True)
+
     # --- putting right -------------------------------------------------------------------------------------------
 
     def adopt_abandoned(self) -> None:
         """Adopt what processes renamed into place but were killed before they could tell anybody."""
-        abandoned, self.session.abandoned = self.session.abandoned, []
-        for intent in abandoned:
+        for intent in self.session.abandoned():
             path = self.layout.root / intent["path"]
             stamp = fitsstamp.read_stamp(path) if path.exists() else None
             row = self.session.index.row(intent["key"])
             if stamp is not None and stamp.key == intent["key"] and (row is None or not self._is_as_committed(row)):
                 self.adopt(path, intent["key"])
 
-    def everything(self) -> list[Operation]:
-        """Give the journal lines of every product and failure on disk, from the files alone."""
+    def everything(self, *, thorough: bool = False) -> list[Operation]:
+        """Give the journal lines of every product and failure on disk, from the files alone.
+
+        ``thorough`` reads every FITS file through, also those that have the size and time they were committed with.
+        """
         found: dict[str, tuple[Entry, bool]] = {}
         for path in adopt.product_files(self.layout.root):
             try:
                 entry, known = adopt.from_file(self.layout, path, read_only=self.read_only)
+                if thorough and known and fitsstamp.check(path) != entry.datasum:
+                    raise fitsstamp.NotFITSError(f"the data of {path.name} are not those that were committed.")
             except (FileNotFoundError, fitsstamp.NotFITSError) as err:
-                log.info("%s is not taken as a product: %s", path, err)
+                log.warning("%s is not taken as a product: %s", path, err)
                 continue
             if entry.key not in found or (known and not found[entry.key][1]):
                 found[entry.key] = (entry, known)

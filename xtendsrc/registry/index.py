@@ -180,6 +180,10 @@ class Index:
             self._fingerprints[operation["path"]] = Fingerprint(*operation["fingerprint"])
         self.seq = max(self.seq, operation.get("seq", 0))
 
+    def inherit_fingerprints(self, other: Index) -> None:
+        """Take over what another index remembers of input files."""
+        self._fingerprints = dict(other._fingerprints)
+
     def _put(self, row: Row) -> None:
         ready, failed = self.row(row.key), self.row(row.key, "failed")
         old = ready if row.status == "ready" else max(ready, failed, key=lambda r: r.seq if r else -1)

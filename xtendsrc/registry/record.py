@@ -34,9 +34,10 @@ class Record:
         Name of each thing that entered the state -> its fingerprint (`state_inputs`); lets a stale product say
         which of them changed.
     paths : mapping of str to str
-        Name of an input -> absolute path, for those that are files; `Registry.verify` looks at them again.
+        Name of each input file, as in the ``fingerprints`` of `state_inputs`, -> its absolute path; lets
+        `Registry.verify` look at it again.
     needs : mapping of str to str
-        Name of an input -> key of the product it is, for those that are products.
+        Role of each product it depends on, as in the ``needs`` of `state_inputs`, -> that product's key.
     engine : str
         ``native`` or ``heasoft``.
     versions : mapping of str to str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import RegistryError
-from xtendsrc.registry import adopt, files, fingerprint, locks, store
+from xtendsrc.registry import adopt, files, fingerprint, locks, maintenance, store
 from xtendsrc.registry.holdings import Holdings, put
 from xtendsrc.registry.layout import Layout, checked_key, checked_relative
 from xtendsrc.registry.record import Entry, Record, Status, dumps, what_changed
@@ -18,7 +19,6 @@ from xtendsrc.registry.session import Session
 from xtendsrc.registry.table import as_table
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
@@ -58,10 +58,12 @@ class Registry:
     def __init__(self, root: str | os.PathLike[str], read_only: bool = False, *, durable: bool = True) -> None:
         self.root = Path(root).absolute()
         self.read_only = read_only
+        self._closed = self.root.is_dir() and not os.access(self.root, os.W_OK)
         self.durable = durable
         self.lock_kind = locks.lock_kind_for(self.root)
         self.layout = Layout(self.root)
-        self._session = Session(self.layout, read_only=read_only, durable=durable, lock_kind=self.lock_kind)
+        self._session = Session(self.layout, read_only=read_only or self._closed, durable=durable,
+                                lock_kind=self.lock_kind)  # fmt: skip
         self._holdings = Holdings(self.layout, self._session)
         self._session.remake = self._holdings.everything
 
@@ -250,6 +252,9 @@ class Registry:
     def _must_write(self) -> None:
         if self.read_only:
             raise RegistryError(f"The registry {self.root} was opened read-only.", "open it without read_only=True.")
+        if self._closed:
+            step = "choose another output directory, or get the permission to write to this one."
+            raise RegistryError(f"The output directory {self.root} cannot be written to.", step)
 
     # --- looking through ------------------------------------------------------------------------------------
 
@@ -276,14 +281,90 @@ class Registry:
             ``size`` (bytes), ``mtime_ns``, ``wall_time`` (s), ``seq``. An unfinished remake leaves the row ``failed``.
         """
         wanted = {"kind": kind, "source": source, "obs_id": obs_id, "dataclass": dataclass, "status": status}
+        self._session.refresh()
+        self._holdings.adopt_abandoned()
         with self._session.mutex:
-            array = self._session.refresh().array()
+            array = self._session.index.array()
         return as_table(array, {name: value for name, value in wanted.items() if value is not None})
 
     def select(self, **wanted: str) -> list[Entry]:
         """Give the entries of the rows `table` gives for the same arguments, in the same order."""
         found = (self.entry(str(key)) for key in self.table(**wanted)["key"])
         return [entry for entry in found if entry is not None]
+
+    def verify(self) -> Table:
+        """Read everything through and list what is wrong.
+
+        Products found on disk that the index does not know (a killed process, a restored copy) are taken in.
+
+        Returns
+        -------
+        astropy.table.Table
+            One row a problem: ``key``, ``path``, ``problem`` (``missing``, ``truncated``, ``edited``, ``stale: ...``,
+            ``input gone: ...``), ``what to do``. Empty when all is well.
+        """
+        return maintenance.verify(self, self._holdings)
+
+    def prune(self, *, dry_run: bool = False) -> Table:
+        """Clear away what is of no use.
+
+        - The entry of a product whose file is missing goes.
+        - A truncated or edited file is renamed to ``<name>.damaged-<date>.<suffix>``; its entry goes.
+        - A product whose inputs are there but changed (stale) goes, with its file: it can be made again.
+        - ``.part`` files of killed processes, when older than a day, and HDF5 files that were set aside go.
+
+        A product whose inputs are gone stays, as it could not be made again. Failures stay.
+
+        Parameters
+        ----------
+        dry_run : bool
+            Only say what would be done.
+
+        Returns
+        -------
+        astropy.table.Table
+            Columns ``key``, ``path``, ``problem``, ``done``.
+        """
+        if not dry_run:
+            self._must_write()
+        return maintenance.prune(self, self._holdings, dry_run=dry_run)
+
+    def rebuild(self) -> Table:
+        """Make the index anew from the FITS files, each read through; give the new `table`.
+
+        What does not come from the FITS files is kept from the HDF5 file of each product where that is sound: logs
+        and arrays. Damaged FITS files are left out, with a warning in the log.
+        """
+        self._must_write()
+        self._session.replace()
+        return self.table()
+
+    def export(self, target: str | os.PathLike[str], **wanted: str) -> Path:
+        """Write products, or the table of them, somewhere else.
+
+        Parameters
+        ----------
+        target : path
+            ``*.ecsv``: the table. ``*.zip``: a new archive of the FITS files and the table. Else a directory, where
+            the same is copied to.
+        **wanted : str
+            Which products, as for `table`.
+
+        Raises
+        ------
+        RegistryError
+            If the file exists, or cannot be written.
+        """
+        return maintenance.export(self, Path(target), self.table(**wanted))
+
+    def remove(self, key: str) -> None:
+        """Delete a product, or forget a failure."""
+        self._must_write()
+        row = self._holdings.row(key)
+        if row is not None:
+            self._holdings.remove(row)
+        else:
+            self._holdings.forget(checked_key(key))
 
     def __len__(self) -> int:
         return len(self.table())

@@ -25,8 +25,7 @@ log = logging.getLogger("xtendsrc.registry")
 class Session:
     """Index and journals of one registry, as this process sees them.
 
-    ``remake`` gives all operations that make the index anew from the products, after damage; ``abandoned`` are the
-    renames that ended processes had announced and not confirmed.
+    ``remake`` gives all operations that make the index anew from the products, after damage.
 
     Parameters
     ----------
@@ -49,12 +48,12 @@ class Session:
         self.durable = durable
         self.lock_kind: locks.LockName = lock_kind
         self.mutex = threading.RLock()
-        self.abandoned: list[Operation] = []
-        self.remake: Callable[[], list[Operation]] = list
+        self.remake: Callable[..., list[Operation]] = lambda **_: []
         self._journal = journal.Journal(layout.journals, durable=durable)
         self._signature: tuple[int, int, int] | None = None
         self._reader = journal.Reader(layout.journals)
         self._index: Index | None = None
+        self._origin: dict[str, Found] = {}
 
     @property
     def index(self) -> Index:
@@ -111,9 +110,13 @@ class Session:
         for one, operations in found:
             for operation in operations:
                 index.apply(operation)
-            if any(op["op"] == "begin" for op in operations) and journal.writer_is_gone(one):
-                left = [index.intents.get(op["key"]) for op in operations if op["op"] == "begin"]
-                self.abandoned += [op for op in left if op is not None]
+            self._origin |= {op["key"]: one for op in operations if op["op"] == "begin"}
+
+    def abandoned(self) -> list[Operation]:
+        """Give the renames that processes had announced, and not confirmed when they ended."""
+        with self.mutex:
+            intents = list(self.index.intents.items())
+            return [op for key, op in intents if key in self._origin and journal.writer_is_gone(self._origin[key])]
 
     def _repair(self, err: DamagedError) -> Index:
         """Set a damaged index aside and make it again from the products.
@@ -121,7 +124,7 @@ class Session:
         What is found goes through the journal like any commit, so that nothing is lost that others commit meanwhile.
         """
         index = Index()
-        where = "it was left where it is, as this registry is read-only"
+        where = "it was left where it is, as this registry cannot write"
         if not self.read_only:
             try:
                 return Index.read(self.layout.index)  # another process was quicker
@@ -133,27 +136,55 @@ class Session:
         for operation in operations:
             index.apply(operation)
         if operations and not self.read_only:
-            with files.os_errors(f"Writing the journal in {self.layout.journals}"):
+            try:
                 self._journal.append(operations)
+            except OSError as full:
+                log.warning("the index that was made again could not be written: %s", full)
         return index
 
     def fold(self) -> int:
         """Write the index anew with what the journals of this process and of ended ones hold; give their number."""
         with locks.held(self.layout.locks / "registry.lock", self.lock_kind), self.mutex:
-            index = self.refresh()
-            ours = self._journal.path
-            finished = [f for f in journal.find(self.layout.journals) if f.path == ours or journal.writer_is_gone(f)]
+            self.refresh()
             with files.os_errors(f"Folding the journals into {self.layout.index}"):
-                taken = [path for f in finished if (path := journal.take(f)) is not None]
-                index = self._merged(taken)
-                if taken:
-                    files.write_whole(self.layout.index, index.sealed_bytes(), durable=self.durable)
-                if going_on := list(index.intents.values()):
-                    self._journal.append(going_on)
-                for path in taken:
-                    path.unlink(missing_ok=True)
+                if taken := self._take():
+                    self._replace(self._merged(taken), taken)
             self._load()
             return len(taken)
+
+    def replace(self) -> None:
+        """Write the index anew from the files alone; input files that are remembered stay so."""
+        with locks.held(self.layout.locks / "registry.lock", self.lock_kind):
+            start = self.next_seq()
+            operations = self.remake(thorough=True)
+            with self.mutex, files.os_errors(f"Writing {self.layout.index}"):
+                new = Index()
+                new.inherit_fingerprints(self.refresh())
+                taken = self._take()
+                # what was committed while the files were read
+                later = [op for path in taken for op in journal.decode(path.read_bytes()) if _seq(op) > start]
+                for operation in operations + later:
+                    new.apply(operation)
+                self.layout.root.mkdir(parents=True, exist_ok=True)
+                self._replace(new, taken)
+                self._load()
+
+    def _take(self) -> list[Path]:
+        """Take the journals of this process and of ended ones."""
+        ours = self._journal.path
+        finished = [f for f in journal.find(self.layout.journals) if f.path == ours or journal.writer_is_gone(f)]
+        return [path for f in finished if (path := journal.take(f)) is not None]
+
+    def _replace(self, index: Index, taken: list[Path]) -> None:
+        files.write_whole(self.layout.index, index.sealed_bytes(), durable=self.durable)
+        ours = self._journal.path.name
+        going_on = [
+            op for key, op in index.intents.items() if key in self._origin and self._origin[key].path.name == ours
+        ]
+        if going_on:
+            self._journal.append(going_on)
+        for path in taken:
+            path.unlink(missing_ok=True)
 
     def _merged(self, taken: list[Path]) -> Index:
         try:
@@ -164,6 +195,10 @@ class Session:
             for operation in journal.decode(path.read_bytes()):
                 index.apply(operation)
         return index
+
+
+def _seq(operation: Operation) -> int:
+    return int(operation["row"][-1] if operation["op"] == "put" else operation.get("seq", 0))
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

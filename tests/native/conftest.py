@@ -58,6 +58,7 @@ def changed(tmp_path):
 def make(tmp_path):
     """Make products of an event file; one is returned open, several as a list; an error is raised."""
     counter = iter(range(1000))
+    opened_files = []
 
     def run(*requests, events=GOLDEN / "events.fits.gz", opened=True):
         scratch = tmp_path / f"scratch{next(counter)}"
@@ -70,6 +71,9 @@ def make(tmp_path):
             if isinstance(one, Exception):
                 raise one
         products = [fits.open(one.path, memmap=False) for one in made]
+        opened_files.extend(products)
         return products[0] if len(products) == 1 else products
 
-    return run
+    yield run
+    for product in opened_files:
+        product.close()

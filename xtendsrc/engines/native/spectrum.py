@@ -190,9 +190,12 @@ def _map(events: EventMasks, region: RegionRows, rows: np.ndarray) -> tuple[Weig
 
 
 def _rotation(events: EventMasks, region: RegionRows, grid: Grid) -> Rotation:
-    sky, det = ([events.list[name][region.index] for name in COLUMNS[frame]] for frame in ("SKY", "DET"))
+    detx, dety = (events.list[name][region.index] for name in COLUMNS["DET"])
+    placed = (detx >= grid.x[0]) & (detx <= grid.x[1]) & (dety >= grid.y[0]) & (dety <= grid.y[1])
+    sky = [events.list[name][region.index][placed] for name in COLUMNS["SKY"]]
+    det = (detx[placed], dety[placed])
     centre = (sum(grid.x) / 2, sum(grid.y) / 2)
-    fitted = fit_rotation((sky[0], sky[1]), (det[0], det[1]), centre)
+    fitted = fit_rotation((sky[0], sky[1]), det, centre)
     if fitted is not None:
         return fitted
     geometry = events.geometry

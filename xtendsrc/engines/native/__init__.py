@@ -29,6 +29,11 @@ _MAKERS = {
     "image": ("image", "make_image"),
     "lightcurve": ("lightcurve", "make_lightcurve"),
     "spectrum": ("spectrum", "make_spectrum"),
+    "expmap": ("expmap", "make_expmap"),
+    "sourcespectrum": ("backscal", "make_sourcespectrum"),
+    "netcurve": ("netcurve", "make_netcurve"),
+    "rmf": ("responses", "make_rmf"),
+    "arf": ("responses", "make_arf"),
 }
 
 SUPPORTED_KINDS = frozenset(_MAKERS)

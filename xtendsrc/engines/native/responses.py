@@ -1,0 +1,207 @@
+"""Nominal responses: published areas and resolutions, not calibration.
+
+They are made only when asked for, and say what they are in CALSTAT, CREATOR, HISTORY and the file's name. The area is
+the on-axis one times the vignetting at the source's off-axis angle times the fraction of the source's light that falls
+on the exposed pixels of the region. Expected accuracy: shape 3 %, absolute 10 % within 1.5-10 keV on axis; worse below
+1 keV and off axis (`xtendsrc.nominal` has the sources of the numbers).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc import nominal
+from xtendsrc.engines.native.fits import creator
+from xtendsrc.errors import EngineUnavailableError, RegionError
+from xtendsrc.instrument import PIXEL_ARCSEC
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+    from xtendsrc.engines.job import Job, Made
+    from xtendsrc.engines.native.selection import Batch
+    from xtendsrc.instrument import Geometry
+    from xtendsrc.request import ARFRequest
+
+THRESHOLD = 1e-6
+HISTORY = (
+    "NOMINAL response of xtendsrc: published areas, resolution and optics, NOT CALIBRATED.",
+    "Area: nested-cone model of the mirror scaled to 310 cm2 at 6 keV (3C 273 in orbit).",
+    "Resolution: 170 eV FWHM at 5.9 keV; Gaussian only, no escape, fluorescence or tail.",
+)
+WARNING = "nominal response: not calibrated"
+
+
+def make_rmf(job: Job, batch: Batch) -> Made:
+    """Make the nominal RMF on the grid of ``xtdrmf``: 6400 energies, 4096 channels, threshold 1e-6.
+
+    Raises
+    ------
+    EngineUnavailableError
+        If a calibrated one is asked for.
+    """
+    from astropy.io import fits
+
+    _only_nominal(job)
+    response = nominal.redistribution()
+    first, last, values = _above_threshold(response.first, response.matrix)
+    matrix = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("ENERG_LO", "E", "keV", array=response.energy_lo),
+            fits.Column("ENERG_HI", "E", "keV", array=response.energy_hi),
+            fits.Column("N_GRP", "I", array=np.ones(len(first), np.int16)),
+            fits.Column("F_CHAN", "I", array=first.astype(np.int16)),
+            fits.Column("N_CHAN", "I", array=(last - first + 1).astype(np.int16)),
+            fits.Column("MATRIX", "PE()", array=values),
+        ],
+        name="MATRIX",
+    )
+    channels = np.arange(4096)
+    bounds = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("CHANNEL", "I", array=channels),
+            fits.Column("E_MIN", "E", "keV", array=channels * 0.006),
+            fits.Column("E_MAX", "E", "keV", array=(channels + 1) * 0.006),
+        ],
+        name="EBOUNDS",
+    )
+    for hdu, kind, column in ((matrix, "RSP_MATRIX", 4), (bounds, "EBOUNDS", 1)):
+        _identify(hdu.header, job)
+        hdu.header["HDUCLAS1"], hdu.header["HDUCLAS2"], hdu.header["HDUVERS"] = "RESPONSE", kind, "1.3.0"
+        hdu.header["CHANTYPE"], hdu.header["DETCHANS"] = "PI", 4096
+        hdu.header[f"TLMIN{column}"], hdu.header[f"TLMAX{column}"] = 0, 4095
+    matrix.header["HDUCLAS3"], matrix.header["LO_THRES"] = "REDIST", THRESHOLD
+    matrix.header["NUMGRP"], matrix.header["NUMELT"] = len(first), sum(map(len, values))
+    return _write(job, batch, [matrix, bounds])
+
+
+def make_arf(job: Job, batch: Batch) -> Made:
+    """Make the nominal ARF of a region for one source position, from the exposure map's own pixels.
+
+    Raises
+    ------
+    EngineUnavailableError
+        If a calibrated one is asked for.
+    RegionError
+        If none of the source's light falls on exposed pixels of the region.
+    """
+    from astropy.io import fits
+
+    _only_nominal(job)
+    request: Any = job.request
+    with fits.open(job.needs["expmap"]) as hdus:
+        header, exposure = hdus[0].header.copy(), np.asarray(hdus[0].data, float)
+    geometry = batch.events(job).geometry
+    fraction = enclosed_fraction(request, exposure / float(header["EXPOSURE"]), geometry)
+    if not fraction > 0:
+        raise RegionError(
+            f"No light of the source reaches exposed pixels of the region in {request.obs_id} {request.dataclass}.",
+            "check the region and the position against the exposure map.",
+        )
+    low, high = nominal.response_energies()
+    centre = (low + high) / 2
+    off_axis = float(geometry.off_axis(*geometry.icrs_to_det(_position(request))))
+    area = nominal.effective_area(centre) * nominal.vignetting(centre, off_axis) * fraction
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("ENERG_LO", "E", "keV", array=low),
+            fits.Column("ENERG_HI", "E", "keV", array=high),
+            fits.Column("SPECRESP", "E", "cm**2", array=area),
+        ],
+        name="SPECRESP",
+    )
+    _identify(table.header, job)
+    table.header["HDUCLAS1"], table.header["HDUCLAS2"], table.header["HDUVERS"] = "RESPONSE", "SPECRESP", "1.1.0"
+    table.header["ENCFRAC"] = (fraction, "light of the source on exposed pixels of region")
+    table.header["OFFAXIS"] = (off_axis, "[arcmin] of the source at the nominal pointing")
+    return _write(job, batch, [table])
+
+
+def enclosed_fraction(request: ARFRequest, exposed: np.ndarray, geometry: Geometry) -> float:
+    """Integrate the source's image over the exposed pixels of a region.
+
+    Parameters
+    ----------
+    request : ARFRequest
+        Region, position, and whether the source is a point or a disc.
+    exposed : ndarray, (ny, nx)
+        Exposure of each SKY pixel as a fraction of the whole.
+    geometry : Geometry
+        The sky grid.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    from xtendsrc.regions import calibration_discs
+
+    region = request.region.to_pixels(geometry.wcs) if request.region.frame == "icrs" else request.region
+    if request.exclude_calibration:
+        region = region.without(calibration_discs(geometry, region.frame))
+    inside = region.image_mask(((1, exposed.shape[1]), (1, exposed.shape[0])))
+    rows, columns = np.nonzero(inside)
+    x, y = (float(v) for v in geometry.icrs_to_sky(_position(request)))
+    radius = np.hypot(columns + 1 - x, rows + 1 - y) * PIXEL_ARCSEC / 60
+    if request.source_type == "POINT":
+        light = nominal.psf_surface_brightness(radius)
+    elif request.source_type == "FLATCIRCLE":
+        light = np.where(radius <= request.shape[0], 1 / (np.pi * request.shape[0] ** 2), 0.0)
+    else:
+        raise EngineUnavailableError(
+            f"There is no nominal ARF for a source of type {request.source_type}.", "use POINT or FLATCIRCLE."
+        )
+    pixel_area = (PIXEL_ARCSEC / 60) ** 2
+    return float(min(1.0, (light * exposed[rows, columns]).sum() * pixel_area))
+
+
+def _above_threshold(first: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Cut each row to the channels from the first to the last that are above the threshold."""
+    good = probability > THRESHOLD
+    start = good.argmax(axis=1)
+    stop = probability.shape[1] - good[:, ::-1].argmax(axis=1)
+    rows = [p[a:b].astype(np.float32) for p, a, b in zip(probability, start, stop, strict=True)]
+    return first + start, first + stop - 1, rows
+
+
+def _only_nominal(job: Job) -> None:
+    request: Any = job.request
+    if request.response != "nominal":
+        raise EngineUnavailableError(
+            f"The native engine makes no calibrated {request.kind}.", 'install HEASoft, or ask for response="nominal".'
+        )
+
+
+def _position(request: ARFRequest) -> Any:
+    from astropy.coordinates import SkyCoord
+
+    return SkyCoord(*request.position, unit="deg", frame="icrs")
+
+
+def _identify(header: fits.Header, job: Job) -> None:
+    request = job.request
+    values = {
+        "TELESCOP": "XRISM",
+        "INSTRUME": "XTEND",
+        "FILTER": "NONE",
+        "OBS_ID": request.obs_id,
+        "DATACLAS": request.dataclass,
+        "HDUCLASS": "OGIP",
+        "CALSTAT": "NOMINAL",
+        "CREATOR": f"{creator()} nominal",
+    }
+    header.update(values)
+    for line in HISTORY:
+        header.add_history(line)
+
+
+def _write(job: Job, batch: Batch, tables: list[Any]) -> Made:
+    from astropy.io import fits
+
+    primary = fits.PrimaryHDU()
+    _identify(primary.header, job)
+    path = batch.path(job)
+    fits.HDUList([primary, *tables]).writeto(path)
+    return batch.made(path, batch.events(job), (WARNING,))

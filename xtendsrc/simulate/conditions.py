@@ -114,7 +114,7 @@ class Conditions:
     on_scatter: float = 32.0
     saa_orbits: int = 5
     saa_loss: float = 1800.0
-    wander: tuple[float, float] = (5.0, 5.0)
+    wander: tuple[float, float] = (2.0, 2.0)
     wander_roll: float = 0.01
     foc_offset: tuple[float, float] = FOC_OFFSET
     optical_axis: tuple[float, float] = OPTICAL_AXIS

@@ -82,7 +82,7 @@ class Detector:
         read = np.zeros((DET_SIZE, DET_SIZE), dtype=bool)
         for part in area:
             read[part.dety[0] - 1 : part.dety[1], part.detx[0] - 1 : part.detx[1]] = True
-        y, x = np.indices((DET_SIZE, DET_SIZE), dtype=np.int32) + 1
+        y, x = np.ogrid[1 : DET_SIZE + 1, 1 : DET_SIZE + 1]
         calibration = in_calibration_source(x, y)
         status = _rows(conditions) | _faults(conditions)
         image = np.where(status != 0, 2, np.where(calibration, 1, 0)).astype(np.int16)

@@ -82,11 +82,11 @@ def _per_band(photons: np.ndarray) -> dict[str, float]:
 def background_truth(background: Background, sky: Sky) -> dict[str, Any]:
     """Expected background of the cleaned file: surface brightness, and counts/s of each calibration source."""
     image = sky.detector.image
-    y, x = np.indices((DET_SIZE, DET_SIZE)) + 1
+    y, x = np.ogrid[1 : DET_SIZE + 1, 1 : DET_SIZE + 1]
     calibration = []
     for circle in CALIBRATION_SOURCES:
         inside = circle.contains(x, y)
-        share = float((inside & (image >= 0) & (image != 2)).sum()) * 1.0 / (np.pi * circle.radius**2)
+        share = float((inside & (image >= 0) & (image != 2)).sum()) / (np.pi * circle.radius**2)
         calibration.append(background.calibration_rate * share)
     return {
         "cxb_onaxis_rate_per_arcmin2": _per_band(cxb_photons(background)),

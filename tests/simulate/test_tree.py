@@ -221,6 +221,7 @@ def test_a_negative_light_curve_is_refused(tmp_path):
     dimming = simulate.Source(CENTRE, lightcurve=lambda t: 1 - t / 50, name="dimming")
     with pytest.raises(RequestError, match="dimming"):
         make(tmp_path, sources=[dimming], exposure=100 * u.s)
+    assert list(tmp_path.iterdir()) == []  # nothing half-written
 
 
 def test_the_command_writes_a_tree(tmp_path):

@@ -129,10 +129,13 @@ def observation(
     plan = Plan(writer, tuple(sources), conditions, timeline, attitude, _classes(dataclasses), files.split, seed)
     partial = final.with_name(f".{obs_id}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    _write(plan, partial)
-    if final.exists():
-        shutil.rmtree(final)
-    partial.replace(final)
+    try:
+        _write(plan, partial)
+        if final.exists():
+            shutil.rmtree(final)
+        partial.replace(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return final
 
 

@@ -1,0 +1,44 @@
+"""Lines that real tasks print when they return 0 all the same, and lines that only look like it."""
+
+import pytest
+
+from xtendsrc.engines.heasoft.messages import errors
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Warning: No region information read from src.reg",
+        "Ignoring region filtering...",
+        "Parameter name not found: eventsout",
+        "Error copying header",
+        "ERROR: the input file does not exist",
+        "xaarfgen: ERROR: not enough photons",
+        "*** Fatal error: no GTI",
+        "Unable to open file evt.fits",
+        "could not open the named file",
+        "FITSIO Error status = 104",
+        "Task ahbackscal 1.0 terminating with status 104",
+        "Task fimgbin 2.1 terminating",
+        "Segmentation fault (core dumped)",
+    ],
+)
+def test_lines_that_mean_failure(line):
+    assert errors(f"fine\n{line}\nfine") == (line,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Light curves possibly asynchronous",
+        "Error handling mode: 2",
+        "0 errors, 0 warnings",
+        "numerrs: no errors",
+        "Warning: unable to read DATE-OBS",
+        " ERROR column is written",
+        "Task xaexpmap 1.0 terminating with status 0",
+        "** ahbackscal finished, errors: 0",
+    ],
+)
+def test_lines_that_do_not(line):
+    assert errors(line) == ()

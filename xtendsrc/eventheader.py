@@ -78,7 +78,7 @@ def event_table(file: FitsFile) -> HDU:
     if "TIME" not in table.columns:
         raise no_column(file.path, "TIME", list(table.columns))
     if mjdref(table.header) is None:
-        raise no_keyword(file.path, "MJDREFI", "the epoch of its times is unknown")
+        raise no_keyword(file.path, "MJDREFI and MJDREFF", "the epoch of its times is unknown")
     return table
 
 

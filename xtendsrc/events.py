@@ -268,7 +268,7 @@ class EventList:
         """MJD (TT) from which the times count."""
         value = mjdref(self.header)
         if value is None:
-            raise no_keyword(self.paths[0], "MJDREFI", "the epoch of its times is unknown")
+            raise no_keyword(self.paths[0], "MJDREFI and MJDREFF", "the epoch of its times is unknown")
         return value
 
     @property

@@ -253,8 +253,8 @@ def timezero(header: Any) -> float:
 
 def mjdref(header: Any) -> float | None:
     """MJD (TT) from which an extension counts its seconds: MJDREFI + MJDREFF, or MJDREF; None if absent."""
-    if "MJDREFI" in header:
-        return int(header["MJDREFI"]) + float(header.get("MJDREFF", 0.0))
+    if "MJDREFI" in header and "MJDREFF" in header:  # one alone would be 69 s off
+        return int(header["MJDREFI"]) + float(header["MJDREFF"])
     return float(header["MJDREF"]) if "MJDREF" in header else None
 
 

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from xtendsrc.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from xtendsrc.generate.work import Unit
+
+
+WORTH_A_PROCESS = 25.0
+"""Weight of native work, besides the heaviest unit's, that repays starting processes (an image weighs 1)."""
 
 
 class Submitter(Protocol):
@@ -33,20 +37,22 @@ class Submitter(Protocol):
 
 
 class LocalSubmitter:
-    """The default: HEASoft in threads, native units in this process if there is one, else in spawned processes.
+    """The default: HEASoft in threads, native units in this process, or in spawned ones where that is quicker.
+
+    A spawned worker imports for some two seconds first; in-process units still overlap where NumPy and the disk work.
 
     Parameters
     ----------
     jobs : int
         How many units run at once.
-    native_units : int
-        How many native units the batch has.
+    weights : sequence of float
+        Of the native units of the batch.
     """
 
-    def __init__(self, jobs: int, native_units: int) -> None:
+    def __init__(self, jobs: int, weights: Sequence[float]) -> None:
         self.jobs = jobs
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="xtendsrc")
-        self._spawn = native_units > 1 and jobs > 1
+        self._spawn = jobs > 1 and sum(weights) - max(weights, default=0.0) > WORTH_A_PROCESS
         self._processes: ProcessPoolExecutor | None = None
 
     def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
@@ -150,7 +156,7 @@ class DaskSubmitter:
             self._client.cancel(self._inner)
 
 
-def submitter(executor: Any, jobs: int | None, native_units: int) -> Submitter:
+def submitter(executor: Any, jobs: int | None, weights: Sequence[float]) -> Submitter:
     """Choose where a batch runs.
 
     Parameters
@@ -159,8 +165,8 @@ def submitter(executor: Any, jobs: int | None, native_units: int) -> Submitter:
         None for this machine.
     jobs : int or None
         How many at once on this machine; None for one a core.
-    native_units : int
-        How many native units the batch has.
+    weights : sequence of float
+        Of the native units of the batch.
 
     Raises
     ------
@@ -168,7 +174,7 @@ def submitter(executor: Any, jobs: int | None, native_units: int) -> Submitter:
         If the executor is none of these.
     """
     if executor is None:
-        return LocalSubmitter(jobs or available_cores(), native_units)
+        return LocalSubmitter(jobs or available_cores(), weights)
     if executor == "serial":
         return SerialSubmitter()
     if isinstance(executor, Executor):

@@ -108,8 +108,7 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
     outcomes = [outcome_of(s, "failed", reason=str(s.problem)) for s in steps if s.problem]
     runnable = [s for s in steps if not s.problem]
     units = _units(runnable, force)
-    natives = sum(u.engine == "native" for u in units)
-    workers = submitter(executor, jobs, natives)
+    workers = submitter(executor, jobs, [u.weight for u in units if u.engine == "native"])
     batch_reporter = reporter(len(runnable), progress)
     cancelled = True
     try:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class ImageLike(Product):
     """A product that is an image in the primary extension: counts or seconds on a SKY or DET grid."""
 
+    unit: ClassVar[str] = ""
+
     @property
     def data(self) -> np.ndarray:
         """The pixels, (ny, nx), in the unit of `unit`."""

@@ -11,8 +11,8 @@ from xtendsrc.errors import RequestError
 from xtendsrc.view.figure import IMAGE_SIZE, new_axes
 
 if TYPE_CHECKING:
+    from astropy.visualization.wcsaxes import WCSAxes as Axes
     from astropy.wcs import WCS
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from xtendsrc.products.image import ImageLike
@@ -90,7 +90,7 @@ def view_image(
     calibration : bool
         Whether the calibration-source discs are outlined; with ``view_regions`` they always are.
     zoom_in : bool or Quantity
-        True: three radii around the source region, or all data if there is none; an angle: that far from it.
+        False: all that has data; True: three radii around the source region; an angle: that far from its centre.
     cross_hair : SkyCoord, optional
         A position to mark.
     cmap, limits, title, colorbar
@@ -125,7 +125,9 @@ def view_image(
         outline(ax, product, picture, RegionSet.of(regions), REGION)
     if calibration or view_regions:
         _outline_calibration(ax, product, picture)
-    if zoom_in is not False:
+    if zoom_in is False:
+        _trim(ax, picture)
+    else:
         _zoom(ax, product, picture, zoom_in, source_region)
     if cross_hair is not None:
         ax.plot(cross_hair.icrs.ra.deg, cross_hair.icrs.dec.deg, "+", ms=18, mew=1.2, c="w", transform=_icrs(ax))
@@ -193,11 +195,19 @@ def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[flo
 
     if stretch not in STRETCHES:
         raise RequestError(f"stretch={stretch!r} is unknown.", f"choose one of {', '.join(STRETCHES)}.")
-    curves = {"linear": LinearStretch(), "sqrt": SqrtStretch(), "log": LogStretch(1000), "asinh": AsinhStretch(0.02)}
     finite = picture.data[np.isfinite(picture.data)]
     low = float(finite.min()) if limits[0] is None and finite.size else (limits[0] or 0.0)
     high = limits[1] if limits[1] is not None else (float(finite.max()) if finite.size else 1.0)
-    norm = ImageNormalize(vmin=low, vmax=high if high > low else low + 1.0, stretch=curves[stretch], clip=True)
+    high = high if high > low else low + 1.0
+    bright = finite[finite > low]
+    bend = float(np.clip(2 * np.median(bright) / (high - low), 1e-4, 0.3)) if bright.size else 0.1
+    curves = {
+        "linear": LinearStretch(),
+        "sqrt": SqrtStretch(),
+        "log": LogStretch(1 / bend),
+        "asinh": AsinhStretch(bend),
+    }
+    norm = ImageNormalize(vmin=low, vmax=high, stretch=curves[stretch], clip=True)
     extent = None
     if picture.frame == "DET":
         ny, nx = picture.data.shape
@@ -224,14 +234,22 @@ def _outline_calibration(ax: Axes, product: ImageLike, picture: Picture) -> None
             ax.plot(drawn_x, drawn_y, ":", c=CALIBRATION, lw=1.1)
 
 
+def _trim(ax: Axes, picture: Picture) -> None:
+    """Show the part of the grid that has data, with a margin."""
+    rows, columns = (np.flatnonzero(np.nan_to_num(picture.data).any(axis=a)) for a in (1, 0))
+    if rows.size == 0:
+        return
+    scale, shift = (picture.step, 0.5) if picture.frame == "DET" else (1, -0.5)
+    margin = 0.03 * max(rows[-1] - rows[0], columns[-1] - columns[0]) * scale
+    ax.set_xlim(columns[0] * scale + shift - margin, (columns[-1] + 1) * scale + shift + margin)
+    ax.set_ylim(rows[0] * scale + shift - margin, (rows[-1] + 1) * scale + shift + margin)
+    ax.set_facecolor(ax.images[0].get_cmap()(0.0) if ax.images else "black")
+
+
 def _zoom(ax: Axes, product: ImageLike, picture: Picture, zoom: Any, region: RegionSet | None) -> None:
+    """Show the surroundings of the source region."""
     if region is None or picture.frame == "DET":
-        rows, columns = (np.flatnonzero(picture.data.any(axis=a)) for a in (1, 0))
-        if rows.size == 0:
-            return
-        scale, shift = (picture.step, 0.5) if picture.frame == "DET" else (1, -0.5)
-        ax.set_xlim(columns[0] * scale + shift, (columns[-1] + 1) * scale + shift)
-        ax.set_ylim(rows[0] * scale + shift, (rows[-1] + 1) * scale + shift)
+        _trim(ax, picture)
         return
     from xtendsrc.instrument import PIXEL_ARCSEC
 

@@ -69,7 +69,7 @@ def view_spectrum(
     return ax
 
 
-def _few_labels(value: float, _: int) -> str:
+def _few_labels(value: float, _: float) -> str:
     return f"{value:g}" if value in (0.5, 2.0, 5.0) else ""
 
 

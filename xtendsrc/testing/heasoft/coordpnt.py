@@ -134,7 +134,8 @@ def _shape(
     values = []
     for place in range(0, pairs, 2):
         x, y = carry(_number(words[place], hours=True), _number(words[place + 1], hours=False))
-        values += [f"{x:.8f}", f"{y:.8f}"]
+        unit = "d" if scales[1] else ""
+        values += [f"{x:.8f}{unit}", f"{y:.8f}{unit}"]
     for word in words[pairs : pairs + count]:
         size = _degrees(word, scales[0], scales[2])
         values.append(f"{size * scales[2]:.8f}d" if scales[1] else f"{size:.8f}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from . import evfile, fitsfile
 from .extractor import Selected, base_header, support
 from .extractor_images import add_channels, region_pixels, weighted_map
@@ -85,7 +83,7 @@ def _spectrum_header(selected: Selected, pars: Parameters, backscal: float, size
         "HDUVERS1": "1.2.0",
         "AREASCAL": 1.0,
         "BACKFILE": "none",
-        "BACKSCAL": float(np.float32(backscal)),
+        "BACKSCAL": float(f"{backscal:.6E}"),
         "CORRFILE": "none",
         "CORRSCAL": 1.0,
         "RESPFILE": "none",

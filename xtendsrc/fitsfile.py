@@ -89,12 +89,19 @@ class FitsFile:
         ------
         MissingColumnError
             If the table has no such column.
+        InputFileError
+            If its values are of variable length or complex.
         """
         column = hdu.columns.get(name.upper())
         if column is None:
             raise MissingColumnError(
                 f"{self.path}: {hdu.name} has no column {name.upper()}; it has {', '.join(hdu.columns)}.",
                 "run `xtendsrc inspect` on the observation to see what else differs from an Xtend event file.",
+            )
+        if column.code == "P":
+            raise InputFileError(
+                f"{self.path}: column {column.name} of {hdu.name} has values of variable length or complex.",
+                "use astropy.io.fits for this column.",
             )
         return decode(self._raw(hdu, column, column.offset, column.width), column)
 

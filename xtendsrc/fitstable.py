@@ -77,7 +77,7 @@ def _column(header: fits.Header, number: int, offset: int) -> Column:
     if match is None:
         variable = re.match(r"\s*([01]?)([PQ])", form)
         width = (8 if variable[2] == "P" else 16) if variable else 0
-        return Column(name, "X", width * 8, offset, width, "", 1.0, 0.0)
+        return Column(name, "P", 1, offset, width, "", 1.0, 0.0)
     repeat, code = int(match[1] or 1), match[2]
     if code == "X":
         width = -(-repeat // 8)

@@ -84,8 +84,8 @@ class GTI:
         path : str or pathlib.Path
             A GTI file or an event file, plain or gzipped.
         ext : str, optional
-            Name of the extension. Without it: ``GTI``, then ``STDGTI``, then the only extension that says it holds
-            GTIs (``HDUCLAS1 = 'GTI'``, or columns START and STOP).
+            Name of the extension. Without it: ``GTI``, then ``STDGTI``, then the only extension with columns
+            START and STOP.
 
         Returns
         -------
@@ -261,8 +261,8 @@ def mjdref(header: Any) -> float | None:
 def find_gti(file: FitsFile, ext: str | None = None) -> HDU:
     """Return the extension of a file that holds its good time intervals.
 
-    Without `ext`: ``GTI``, then ``STDGTI`` (the order in which extractor looks), then the only extension that says it
-    holds GTIs.
+    Without `ext`: ``GTI``, then ``STDGTI`` (the order in which extractor looks), then the only extension with columns
+    START and STOP.
 
     Raises
     ------
@@ -287,6 +287,12 @@ def read_gti(file: FitsFile, hdu: HDU) -> GTI:
     """Intervals of one extension of an open file, shifted by the extension's own TIMEZERO."""
     zero = timezero(hdu.header)
     start, stop = (file.column(hdu, n).astype(np.float64) + zero for n in ("START", "STOP"))
+    units = {hdu.columns[n].unit.lower() for n in ("START", "STOP")}
+    if not units <= {"", "s", "sec", "second", "seconds"}:
+        raise GTIError(
+            f"{file.path}[{hdu.name}]: its times are in {', '.join(sorted(units))}, not in seconds.",
+            "write START and STOP in seconds of mission time.",
+        )
     try:
         return GTI(start, stop)
     except GTIError as error:

@@ -68,6 +68,7 @@ def test_scaled_unsigned_string_and_vector_columns(tmp_path, files):
         fits.Column("VOLTS", "1I", array=data["VOLTS"]),
         fits.Column("PHAS", "9I", array=data["PHAS"]),
         fits.Column("NAME", "4A", array=data["NAME"]),
+        fits.Column("LIST", "PJ()", array=np.array([np.arange(i % 4) for i in range(50)], dtype=object)),
         fits.Column("FLAG", "1L", array=data["FLAG"]),
     ]
     hdu = fits.BinTableHDU.from_columns(cols, name="EVENTS")
@@ -81,6 +82,8 @@ def test_scaled_unsigned_string_and_vector_columns(tmp_path, files):
     assert np.array_equal(events["PHAS"], data["PHAS"])
     assert events["NAME"].astype(str).tolist() == data["NAME"].tolist()
     assert np.array_equal(events["FLAG"], data["FLAG"])
+    with pytest.raises(InputFileError, match=told(path, "LIST.*variable length")):
+        events["LIST"]
 
 
 def test_float_positions_stay_float(tmp_path, files):

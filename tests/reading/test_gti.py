@@ -123,3 +123,11 @@ def test_a_table_without_the_columns_is_refused():
     hdu = fits.BinTableHDU.from_columns([fits.Column("BEGIN", "1D", array=[1.0])], name="GTI")
     with pytest.raises(MissingColumnError, match=r"START and STOP.*BEGIN"):
         GTI.from_hdu(hdu)
+
+
+def test_times_in_days_are_refused(tmp_path):
+    cols = [fits.Column(n, "1D", unit="d", array=[v]) for n, v in (("START", 1.0), ("STOP", 2.0))]
+    path = tmp_path / "days.gti"
+    fits.BinTableHDU.from_columns(cols, name="GTI").writeto(path)
+    with pytest.raises(GTIError, match=r"days.gti.*in d, not in seconds.*Next step"):
+        GTI.read(path)

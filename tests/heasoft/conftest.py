@@ -3,6 +3,7 @@
 import itertools
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,10 @@ case "$how" in
   orphan) sleep 1000 & echo $! > "$(cat "$infile")"; echo made > "$outfile" ;;
   asks) echo "Name of the file?"; read answer || answer=nobody; echo "$answer" > "$outfile" ;;
   litter) sleep 0.05; echo "$number" > tmp_fix.txt; sleep 0.05; cat tmp_fix.txt > "$outfile" ;;
-  answers) write; sed 's/^answer,s,hl,"",/answer,s,hl,"1215.5",/' "$pf/prober.par" > "$pf/new"; mv "$pf/new" "$pf/prober.par" ;;
+  answers)
+    write
+    sed 's/^answer,s,hl,"",/answer,s,hl,"1215.5",/' "$pf/prober.par" > "$pf/new"
+    mv "$pf/new" "$pf/prober.par" ;;
   long) write; test "$(echo "$@" | wc -c)" -gt 975 && kill -SEGV $$ ;;
 esac
 exit 0
@@ -76,9 +80,9 @@ def add_task(root, name, par=PAR, script=SCRIPT):
 def untouched(headas):
     """The test must leave this process's environment and working directory as they were."""
     ours = {"PFILES", "HEADASNOQUERY", "HEADASPROMPT", "TMPDIR", "HEADAS", "PATH", "PERL5LIB"}
-    before = {k: os.environ.get(k) for k in ours}, os.getcwd()
+    before = {k: os.environ.get(k) for k in ours}, Path.cwd()
     yield
-    assert before[1] == os.getcwd()
+    assert before[1] == Path.cwd()
     assert {k: v for k, v in before[0].items() if k != "PFILES"} == {k: os.environ.get(k) for k in ours - {"PFILES"}}
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("untouched")
 
 
 def scratch_left():
-    return [p for p in Path(os.environ.get("TMPDIR", "/tmp")).glob(f"xt*-{os.getpid()}-*")]
+    return list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"xt*-{os.getpid()}-*"))
 
 
 def gone(pid, seconds=5.0):
@@ -60,7 +60,7 @@ def test_every_parameter_is_given_and_no_question_is_left(prober):
 def test_the_private_directory_is_short_and_not_ours(prober):
     lines = dict(line.split("=", 1) for line in prober("ok").outputs["out.txt"].read_text().splitlines() if "=" in line)
     assert len(lines["cwd"]) < 100
-    assert lines["cwd"] != os.getcwd()
+    assert lines["cwd"] != str(Path.cwd())
     assert Path(lines["pfiles"]).parent == Path(lines["cwd"]).parent
 
 

@@ -1,0 +1,109 @@
+"""Net light curves by lcmath: source less background, scaled by exposed area, corrected for dead time.
+
+``err_mode=2`` is the one that scales the background's error like the background itself (mode 1, the default, takes the
+square root of the scale). Where the header has DEADC, rates and errors are divided by it and DEADAPP becomes true.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.engines.heasoft.recipes import extractor
+from xtendsrc.engines.heasoft.task import Call
+from xtendsrc.engines.native.selection import EventMasks
+from xtendsrc.errors import RegionError
+from xtendsrc.events import EventList
+
+if TYPE_CHECKING:
+    from xtendsrc.engines.heasoft.recipes.bench import Bench
+    from xtendsrc.engines.job import Job, Made
+    from xtendsrc.request import LightCurveRequest
+
+NET = "net.lc"
+
+
+def make_netcurve(job: Job, bench: Bench) -> Made:
+    """Make the net curve of one `NetCurveRequest` from its two curves and the exposure map.
+
+    Expected of it: the bins of the source's curve, and the rates and errors of plain quadrature.
+    """
+    request: Any = job.request
+    ratio = area_ratio(job) if request.background is not None else 0.0
+    background = job.needs.get("background", job.needs["source"])
+    links = {"source.lc": job.needs["source"], "back.lc": background}
+    parameters = {"infile": "source.lc", "bgfile": "back.lc", "outfile": NET, "multi": 1.0, "multb": ratio}
+    parameters |= {"addsubr": False, "docor": True, "err_mode": 2}
+    bench.run(Call(task="lcmath", parameters=parameters, links=links, outputs=(NET,)))
+    path = bench.path(NET)
+    _check(bench, path, job.needs["source"], background, ratio)
+    _describe(path, ratio)
+    return bench.made(path)
+
+
+def area_ratio(job: Job) -> float:
+    """Exposure summed over the source's region, over that of the background's.
+
+    Raises
+    ------
+    RegionError
+        One of the regions has no exposure.
+    """
+    from astropy.io import fits
+
+    request: Any = job.request
+    with fits.open(job.needs["expmap"], memmap=False) as hdus:
+        image = np.asarray(hdus[0].data, dtype=np.float64)
+        binning = int(hdus[0].header.get("IMGBIN", 1))
+    masks = EventMasks(EventList.read(job.files["events"]))
+    source, background = (_exposure(masks, r, image, binning) for r in (request.source, request.background))
+    if not (source > 0 and background > 0):
+        empty = "source" if not source > 0 else "background"
+        raise RegionError(f"The {empty} region of the net curve has no exposure.", "is the source in this data class?")
+    return source / background
+
+
+def _exposure(masks: EventMasks, request: LightCurveRequest, image: np.ndarray, binning: int) -> float:
+    region = masks.region(request.region, request.exclude_calibration).pixel_region
+    if region is None:
+        return float(image.sum())
+    limits = (1, image.shape[1] * binning), (1, image.shape[0] * binning)
+    return float(image[region.image_mask(limits, binning)].sum())
+
+
+def _check(bench: Bench, path: Path, source: str, background: str, ratio: float) -> None:
+    (net, header), (own, own_header), (other, other_header) = (_read(Path(p)) for p in (path, source, background))
+    times = _centres(own, own_header)
+    if not _same(_centres(net, header), times):
+        raise bench.refuse(f"{path.name}: its bins are not those of the source's curve.")
+    if not _same(_centres(other, other_header), times):
+        raise bench.refuse("The curves of source and background have different bins.", "give both one start and bin.")
+    live = float(own_header.get("DEADC", 1.0)) if header.get("DEADAPP") else 1.0
+    (rate, error), (back, back_error) = ((np.asarray(t[n], float) for n in ("RATE", "ERROR")) for t in (own, other))
+    tiny = 1e-5 * (np.abs(rate).max() or 1.0)
+    if not np.allclose(net["RATE"], (rate - ratio * back) / live, rtol=1e-4, atol=tiny):
+        raise bench.refuse(f"{path.name}: its rates are not source - {ratio:.6g} x background.")
+    if not np.allclose(net["ERROR"], np.hypot(error, ratio * back_error) / live, rtol=1e-4, atol=tiny):
+        raise bench.refuse(f"{path.name}: its errors are not those of err_mode=2.")
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    with extractor.read_checked(path, ("RATE",)) as hdus:
+        return hdus["RATE"].data, hdus["RATE"].header
+
+
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    return len(first) == len(second) and bool(np.allclose(first, second, rtol=0, atol=1e-3))
+
+
+def _centres(table: Any, header: Any) -> np.ndarray:
+    return np.asarray(table["TIME"], dtype=np.float64) + float(header.get("TIMEZERO", 0.0))
+
+
+def _describe(path: Path, ratio: float) -> None:
+    from astropy.io import fits
+
+    with fits.open(path, mode="update", memmap=False) as hdus:
+        hdus["RATE"].header["AREARAT"] = (ratio, "exposed area of the source over that of the background")

@@ -352,6 +352,15 @@ def test_written_files_keep_to_what_heasoft_obeys(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.reg", "b.reg"]
 
 
+def test_angles_that_heasoft_reads_otherwise_are_named(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "xtendsrc"):
+        RegionSet("SKY", MIXED.shapes[:1]).write(tmp_path / "a.reg", "fk5", WCS)
+        MIXED.write(tmp_path / "a.reg")
+        assert not caplog.records
+        MIXED.write(tmp_path / "a.reg", "fk5", WCS)
+    assert "boxannulus and elliptannulus" in caplog.text
+
+
 def test_a_region_on_the_sky_is_written_in_pixels_of_the_grid(tmp_path):
     sky = MIXED.to_sky(WCS)
     again = RegionSet.read(sky.write(tmp_path / "a.reg", wcs=WCS))

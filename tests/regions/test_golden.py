@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +115,16 @@ def test_discs_on_the_sky_come_back_to_the_detector():
     back = sky.to_frame("DET", geometry)
     values = [shape.values for shape in back.shapes]
     np.testing.assert_allclose(values, [(920.0, 1530.0, 92.0), (919.0, 271.0, 91.0)], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("frame", ["SKY", "DET"])
+def test_masks_are_those_of_cfitsio(frame, tmp_path):
+    """Random regions, half of them on the half-pixel lattice that is tested, so that many points lie on edges."""
+    golden = json.loads((DATA.parent / "regions" / "cfitsio.json").read_text())
+    x, y = np.meshgrid(1560 + 0.5 * np.arange(161), 1660 + 0.5 * np.arange(161))
+    file = tmp_path / "x.reg"
+    for case in golden["cases"]:
+        file.write_text("\n".join(case["region"]))
+        mask = RegionSet.read(file, frame).mask(x, y)
+        assert mask.sum() == case["inside"], case["region"]
+        assert zlib.crc32(mask.astype(np.uint8).tobytes()) == case["crc32"], case["region"]

@@ -164,7 +164,8 @@ class Shape:
     def contains(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether points lie inside or on the edge, whatever `exclude` says.
 
-        Edges belong to the shape, both edges of a ring included, as measured with HEASoft's extractor.
+        Edges belong to the shape, both edges of a ring included, save the inner edge of a box annulus: so measured
+        with HEASoft's extractor and with CFITSIO 4.6, which reads its regions.
         """
         if self.name == "polygon":
             return _in_polygon(x, y, *self.vertices)
@@ -227,7 +228,7 @@ def _in_boxes(
     along, across = np.abs(along), np.abs(across)
     inside = (along <= 0.5 * outer[0]) & (across <= 0.5 * outer[1])
     if inner:
-        inside &= (along >= 0.5 * inner[0]) | (across >= 0.5 * inner[1])
+        inside &= (along > 0.5 * inner[0]) | (across > 0.5 * inner[1])
     return inside
 
 

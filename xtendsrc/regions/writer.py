@@ -7,6 +7,7 @@ one frame line, included shapes first, ``-`` before each excluded one, ``"`` on 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
 
     from xtendsrc.regions.shapes import Shape
+
+log = logging.getLogger("xtendsrc.regions")
 
 #: Largest difference of a value between a region and its file: pixels, or degrees on the sky.
 _SHIFT = {"icrs": 1e-8, "SKY": 2e-6, "DET": 2e-6}
@@ -46,6 +49,7 @@ def write_region_file(region: RegionSet, path: str | Path, frame: str, wcs: WCS 
         lines = [_pixel_line(shape) for shape in region.shapes]
     elif frame == "fk5":
         region = region.to_sky(wcs)
+        _warn_of_leaning(region, path)
         lines = [_sky_line(shape) for shape in region.shapes]
     else:
         raise RegionError(f"{path}: {frame!r} is not a frame to write a region in.", "Use 'physical' or 'fk5'.")
@@ -59,6 +63,22 @@ def write_region_file(region: RegionSet, path: str | Path, frame: str, wcs: WCS 
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _warn_of_leaning(region: RegionSet, path: Path) -> None:
+    """Say where HEASoft's reading of an angle on the sky differs from ours.
+
+    CFITSIO adds the rotation of the grid to it, the same all over the field, whereas North leans away from the centre
+    of the field: by (RA - RA_NOM) sin(Dec), half a degree at a quarter of a degree's distance and Dec -70.
+    """
+    turned = sorted({shape.name for shape in region.shapes if shape.turns})
+    if turned:
+        log.warning(
+            "%s: HEASoft turns %s under fk5 by the grid's rotation only, not by the local North; use frame='physical' "
+            "or a polygon where that matters.",
+            path,
+            " and ".join(turned),
+        )
 
 
 def _line(shape: Shape, positions: list[str], sizes: list[str], angle: float) -> str:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .parfile import Parameters
 
 CREATOR = "xaexpmap stand-in"
-CCDS = ((259, 898, 913, 1552), (259, 898, 259, 898), (913, 1552, 913, 1552), (913, 1552, 259, 898))
-CALIBRATION = ((920.0, 1530.0, 92.0), (919.0, 271.0, 91.0))
 
 
 def xaexpmap(pars: Parameters) -> int:
@@ -55,11 +53,9 @@ def good_pixels(pars: Parameters, where: Geometry) -> np.ndarray:
     """Give 1 for exposed DET pixels, 0 for others."""
     name = pars.text("instmap")
     if name.upper() == "CALDB":
-        good = np.zeros((where.det_size, where.det_size))
-        for x1, x2, y1, y2 in CCDS:
-            good[y1 - 1 : y2, x1 - 1 : x2] = 1
+        good = geometry.footprints(where.det_size)
         if pars.flag("maskcalsrc") and pars.file("badimgfile") is None:
-            _mask_calibration(good)
+            good[geometry.in_calibration(where.det_size)] = 0
     else:
         images = [hdu.data for hdu in fitsfile.read(name) if hdu.data is not None and hdu.data.ndim == 2]
         good = np.where(images[0] > 0, 1.0, 0.0)
@@ -70,12 +66,6 @@ def good_pixels(pars: Parameters, where: Geometry) -> np.ndarray:
         allowed = (codes == 0) if pars.flag("maskcalsrc") else (codes == 0) | (codes == 1)
         good[~allowed] = 0
     return good
-
-
-def _mask_calibration(good: np.ndarray) -> None:
-    for x, y, radius in CALIBRATION:
-        lines, columns = np.indices(good.shape)
-        good[(columns + 1 - x) ** 2 + (lines + 1 - y) ** 2 <= radius**2] = 0
 
 
 def partial_fractions(name: str | None, item: AttitudeBin, good: np.ndarray) -> np.ndarray:

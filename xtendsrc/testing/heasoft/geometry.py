@@ -10,6 +10,26 @@ import numpy as np
 from . import fitsfile
 from .wcs import TanWCS
 
+CCDS = ((259, 898, 913, 1552), (259, 898, 259, 898), (913, 1552, 913, 1552), (913, 1552, 259, 898))
+CALIBRATION = ((920.0, 1530.0, 92.0), (919.0, 271.0, 91.0))
+
+
+def footprints(size: int) -> np.ndarray:
+    """Give 1 for the DET pixels of the four nominal CCDs, 0 elsewhere."""
+    good = np.zeros((size, size))
+    for x1, x2, y1, y2 in CCDS:
+        good[y1 - 1 : y2, x1 - 1 : x2] = 1
+    return good
+
+
+def in_calibration(size: int) -> np.ndarray:
+    """Tell which DET pixels the calibration sources light."""
+    lines, columns = np.indices((size, size))
+    lit = np.zeros((size, size), bool)
+    for x, y, radius in CALIBRATION:
+        lit |= (columns + 1 - x) ** 2 + (lines + 1 - y) ** 2 <= radius**2
+    return lit
+
 
 @dataclass(frozen=True)
 class Geometry:

@@ -15,7 +15,6 @@ from xtendsrc.events import EventList
 from xtendsrc.regions import RegionSet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -223,7 +222,7 @@ def check_counts(bench: Bench, what: str, found: int, expected: int) -> None:
         raise bench.refuse(f"{what} holds {found} events, but {expected} events pass the same cuts by our own count.")
 
 
-def read_checked(path: Path, needed: Mapping[str, int] | tuple[str, ...]) -> fits.HDUList:
+def read_checked(path: Path, needed: tuple[str, ...]) -> fits.HDUList:
     """Open a product completely and see that its extensions are there.
 
     Raises
@@ -233,13 +232,16 @@ def read_checked(path: Path, needed: Mapping[str, int] | tuple[str, ...]) -> fit
     """
     from astropy.io import fits
 
-    from xtendsrc.errors import TaskError
+    from xtendsrc.errors import InputFileError, TaskError
+    from xtendsrc.fitsfile import open_fits
 
     try:
-        hdus = fits.open(path, memmap=False)
-        names = [hdu.name for hdu in hdus]
-    except OSError as problem:
-        raise TaskError(f"{path.name}: the task's output is no FITS file ({problem}).", "look at its log.") from None
-    if missing := [name for name in needed if name not in names]:
+        found = open_fits(path)
+    except (InputFileError, OSError) as problem:
+        what = problem.what if isinstance(problem, InputFileError) else str(problem)
+        raise TaskError(
+            f"{path.name}: the task's output is no complete FITS file: {what}", "look at its log."
+        ) from None
+    if missing := [name for name in needed if found.find(name) is None]:
         raise TaskError(f"{path.name}: the task's output lacks {', '.join(missing)}.", "look at its log.")
-    return hdus
+    return fits.open(path, memmap=False)

@@ -22,8 +22,16 @@ from xtendsrc.settings import settings
 pytestmark = pytest.mark.usefixtures("untouched")
 
 
-def scratch_left():
-    return list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"xt*-{os.getpid()}-*"))
+def scratch():
+    return set(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"xt*-{os.getpid()}-*"))
+
+
+@pytest.fixture(autouse=True)
+def no_debris():
+    """Every test must leave the scratch directory as it found it."""
+    before = scratch()
+    yield
+    assert scratch() <= before
 
 
 def gone(pid, seconds=5.0):
@@ -49,7 +57,6 @@ def test_output_log_and_provenance_are_kept(prober):
     assert "number=12" in result.command.split()
     assert "'number': '12'" in result.heasoftpy_call
     assert result.heasoftpy_call.startswith("heasoftpy.HSPTask('prober')(")
-    assert scratch_left() == []
 
 
 def test_every_parameter_is_given_and_no_question_is_left(prober):
@@ -92,7 +99,6 @@ def test_a_task_that_did_not_do_it(prober, how, message):
     with pytest.raises(TaskError, match=message) as caught:
         prober(how)
     assert f"running {how}" in caught.value.log
-    assert scratch_left() == []
 
 
 def test_the_log_of_a_failure_is_a_file_too(prober, tmp_path):
@@ -138,11 +144,10 @@ def test_cancelling_stops_every_running_task(prober, tmp_path):
     thread.start()
     while not (pid_file.exists() and pid_file.read_text()):
         time.sleep(0.01)
-    assert heasoft.cancel_running() == 1
+    assert heasoft.cancel_running() >= 1
     thread.join(10)
     assert [type(e) for e in errors] == [TaskCancelledError]
     assert gone(int(pid_file.read_text()))
-    assert scratch_left() == []
 
 
 def test_a_question_gets_no_answer_and_does_not_hang(prober):

@@ -95,7 +95,12 @@ def _check(bench: Bench, path: Path, size: int, total: float, bins: list[Attitud
         data = hdus[0].data
         if data is None or data.shape != (size, size):
             raise bench.refuse(f"{path.name}: the map is not {size} x {size} pixels.")
-        if not np.isfinite(data).all() or data.max() > total * (1 + 1e-5) or data.min() < 0 or data.max() <= 0:
+        if (
+            not np.isfinite(data).all()
+            or data.max() > total * (1 + 1e-5)
+            or data.min() < -1e-6 * total
+            or data.max() <= 0
+        ):
             raise bench.refuse(f"{path.name}: its pixels range from {data.min()} to {data.max()} s of {total:.3f} s.")
         histogram = hdus["OFFAXISHIST"]
         if abs(float(histogram.header["EXPOSURE"]) - total) > 1e-6 * total + 1e-3:

@@ -39,7 +39,7 @@ def make_netcurve(job: Job, bench: Bench) -> Made:
     bench.run(Call(task="lcmath", parameters=parameters, links=links, outputs=(NET,)))
     path = bench.path(NET)
     _check(bench, path, job.needs["source"], background, ratio)
-    _describe(path, ratio)
+    _finish(path, job.needs["source"], background, ratio)
     return bench.made(path)
 
 
@@ -81,7 +81,7 @@ def _check(bench: Bench, path: Path, source: str, background: str, ratio: float)
     if not _same(_centres(other, other_header), times):
         raise bench.refuse("The curves of source and background have different bins.", "give both one start and bin.")
     live = float(own_header.get("DEADC", 1.0)) if header.get("DEADAPP") else 1.0
-    (rate, error), (back, back_error) = ((np.asarray(t[n], float) for n in ("RATE", "ERROR")) for t in (own, other))
+    rate, error, back, back_error = (np.asarray(t[n], float) for t in (own, other) for n in ("RATE", "ERROR"))
     tiny = 1e-5 * (np.abs(rate).max() or 1.0)
     if not np.allclose(net["RATE"], (rate - ratio * back) / live, rtol=1e-4, atol=tiny):
         raise bench.refuse(f"{path.name}: its rates are not source - {ratio:.6g} x background.")
@@ -102,8 +102,26 @@ def _centres(table: Any, header: Any) -> np.ndarray:
     return np.asarray(table["TIME"], dtype=np.float64) + float(header.get("TIMEZERO", 0.0))
 
 
-def _describe(path: Path, ratio: float) -> None:
+def _finish(path: Path, source: str, background: str, ratio: float) -> None:
+    """State the scale, and replace the Poisson errors that were copied from the source's curve by those of the net.
+
+    The lower error of a difference has the upper one of what is subtracted, and the other way round.
+    """
     from astropy.io import fits
 
-    with fits.open(path, mode="update", memmap=False) as hdus:
-        hdus["RATE"].header["AREARAT"] = (ratio, "exposed area of the source over that of the background")
+    (own, header), (other, _) = (_read(Path(p)) for p in (source, background))
+    low, high, back_low, back_high = (np.asarray(t[n], float) for t in (own, other) for n in ("ERROR_LO", "ERROR_HI"))
+    with fits.open(path, memmap=False) as hdus:
+        hdu = hdus["RATE"]
+        live = float(header.get("DEADC", 1.0)) if hdu.header.get("DEADAPP") else 1.0
+        columns = fits.ColDefs([c for c in hdu.columns if c.name not in ("ERROR_LO", "ERROR_HI")])
+        extra = [
+            fits.Column("ERROR_LO", "E", "count/s", array=np.hypot(low, ratio * back_high) / live),
+            fits.Column("ERROR_HI", "E", "count/s", array=np.hypot(high, ratio * back_low) / live),
+        ]
+        table = fits.BinTableHDU.from_columns(columns + fits.ColDefs(extra), header=hdu.header)
+        table.header["AREARAT"] = (ratio, "exposed area of source over background")
+        hdus[hdus.index_of("RATE")] = table
+        part = path.with_name(f"{path.name}.part")
+        hdus.writeto(part)
+    part.replace(path)

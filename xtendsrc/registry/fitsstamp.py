@@ -2,6 +2,7 @@
 
 Only header blocks are rewritten; data are copied byte for byte, whatever task wrote them. Checksums follow the FITS
 Standard 4.0, 4.4.2.7 and appendix J (ones-complement sums of 32-bit words); long strings follow 4.2.1.2 (CONTINUE).
+Such sums do not see zeros that became ones, or words in another order, so XTSCRC holds the CRC-32 of all data as well.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import math
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,7 +28,7 @@ BLOCK = 2880
 CHUNK = 364 * BLOCK
 _MAX_HEADER = 20_000 * BLOCK
 _ALL_ONES = 0xFFFFFFFF
-_STAMP = (b"XTSKEY", b"XTSSTATE", b"XTSKIND", b"XTSENG", b"XTSVER", b"XTSNHDU", b"XTSREQ", b"XTSREC")
+_STAMP = (b"XTSKEY", b"XTSSTATE", b"XTSKIND", b"XTSENG", b"XTSVER", b"XTSNHDU", b"XTSCRC", b"XTSREQ", b"XTSREC")
 _SUMS = (b"DATASUM", b"CHECKSUM")
 _ZEROS = "0" * 16
 _IN_HEADER = ("source", "obs_id", "dataclass", "inputs", "paths", "needs", "versions", "parameters", "calls", "notes",
@@ -50,6 +52,7 @@ class Stamp:
     request: str
     schema: int
     n_hdus: int
+    crc: str
     extra: dict[str, Any]
 
     def entry(self, **found: Any) -> Entry:
@@ -165,17 +168,30 @@ def _header_block(cards: Sequence[bytes], datasum: int, checksum: str) -> bytes:
     return text.ljust(-(-len(text) // BLOCK) * BLOCK)
 
 
-def _move_data(source: BinaryIO, length: int, name: object, target: BinaryIO | None = None) -> int:
-    total = 0
-    while length:
-        chunk = source.read(min(CHUNK, length))
-        if not chunk or len(chunk) % 4:
-            raise NotFITSError(f"{name} ends within its data.")
-        total = ones_sum(chunk, total)
-        length -= len(chunk)
-        if target is not None:
-            target.write(chunk)
-    return total
+class _Sums:
+    """Checksums of a file, counted as its data pass by."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.data: list[int] = []
+        self.crc = 0
+
+    def pass_on(self, source: BinaryIO, length: int, target: BinaryIO | None = None) -> None:
+        """Read one HDU's data, and write them on."""
+        total = 0
+        while length:
+            chunk = source.read(min(CHUNK, length))
+            if not chunk or len(chunk) % 4:
+                raise NotFITSError(f"{self.name} ends within its data.")
+            total = ones_sum(chunk, total)
+            self.crc = zlib.crc32(chunk, self.crc)
+            length -= len(chunk)
+            if target is not None:
+                target.write(chunk)
+        self.data.append(total)
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.data))
 
 
 def count_hdus(path: Path) -> int:
@@ -215,24 +231,43 @@ def stamp(made: Path, out: BinaryIO, entry: Entry) -> str:
     ProductError
         If ``made`` is not a complete FITS file.
     """
-    extra = _stamp_cards(entry, count_hdus(made))
-    sums: list[int] = []
+    n_hdus = count_hdus(made)
+    sums = _Sums(made.name)
+    first: list[bytes] = []
     with made.open("rb") as f:
         while (cards := read_header(f, made.name)) is not None:
             length = data_bytes(cards, made.name)
-            cards = _without(cards, _SUMS if sums else _STAMP + _SUMS)
-            if not sums and not any(card.startswith(b"LONGSTRN") for card in cards):
-                cards.append(b"LONGSTRN= 'OGIP 1.0'           / The OGIP long string convention is used".ljust(80))
-            cards += [] if sums else extra
+            if not first:
+                cards = first = _primary_cards(cards, entry, n_hdus)
+            else:
+                cards = _without(cards, _SUMS)
             start = out.tell()
             out.seek(len(_header_block(cards, 0, _ZEROS)), os.SEEK_CUR)
-            sums.append(_move_data(f, length, made.name, out))
+            sums.pass_on(f, length, out)
             end = out.tell()
-            total = ones_sum(_header_block(cards, sums[-1], _ZEROS), sums[-1])
             out.seek(start)
-            out.write(_header_block(cards, sums[-1], encode_checksum(total)))
+            out.write(_summed_header(cards, sums.data[-1]))
             out.seek(end)
-    return ",".join(map(str, sums))
+    first = [_crc_card(sums.crc) if card.startswith(b"XTSCRC  ") else card for card in first]
+    out.seek(0)
+    out.write(_summed_header(first, sums.data[0]))
+    return str(sums)
+
+
+def _primary_cards(cards: Sequence[bytes], entry: Entry, n_hdus: int) -> list[bytes]:
+    kept = _without(cards, _STAMP + _SUMS)
+    if not any(card.startswith(b"LONGSTRN") for card in kept):
+        kept.append(b"LONGSTRN= 'OGIP 1.0'           / The OGIP long string convention is used".ljust(80))
+    return [*kept, _crc_card(0), *_stamp_cards(entry, n_hdus)]
+
+
+def _crc_card(crc: int) -> bytes:
+    return f"{'XTSCRC':<8}= '{crc:08x}'".ljust(80).encode("ascii")
+
+
+def _summed_header(cards: Sequence[bytes], datasum: int) -> bytes:
+    total = ones_sum(_header_block(cards, datasum, _ZEROS), datasum)
+    return _header_block(cards, datasum, encode_checksum(total))
 
 
 def _strings(cards: Sequence[bytes]) -> dict[bytes, str]:
@@ -264,7 +299,8 @@ def read_stamp(path: Path) -> Stamp | None:
         if set(_IN_HEADER) - extra.keys():
             return None
         return Stamp(get["XTSKEY"], get["XTSSTATE"], get["XTSKIND"], get["XTSENG"], get["XTSREQ"],
-                     int(get["XTSVER"]), int(get["XTSNHDU"]), {n: extra[n] for n in _IN_HEADER})  # fmt: skip
+                     int(get["XTSVER"]), int(get["XTSNHDU"]), get["XTSCRC"],
+                     {name: extra[name] for name in _IN_HEADER})  # fmt: skip
     except (NotFITSError, KeyError, ValueError):
         return None
 
@@ -282,7 +318,7 @@ def check(path: Path) -> str:
     NotFITSError
         Saying what is wrong, if anything is.
     """
-    sums: list[int] = []
+    sums = _Sums(path.name)
     with path.open("rb") as f:
         while True:
             start = f.tell()
@@ -291,11 +327,14 @@ def check(path: Path) -> str:
             after = f.tell()
             f.seek(start)
             header = ones_sum(f.read(after - start))
-            sums.append(_move_data(f, data_bytes(cards, path.name), path.name))
-            written = [m[1] for card in cards if (m := re.match(rb"DATASUM = '(\d+) *'", card))]
-            if [int(w) for w in written] != [sums[-1]] or ones_sum(b"", header + sums[-1]) != _ALL_ONES:
-                raise NotFITSError(f"the checksums of HDU {len(sums) - 1} of {path.name} do not fit its content.")
+            sums.pass_on(f, data_bytes(cards, path.name))
+            written = [int(m[1]) for card in cards if (m := re.match(rb"DATASUM = '(\d+) *'", card))]
+            if written != [sums.data[-1]] or ones_sum(b"", header + sums.data[-1]) != _ALL_ONES:
+                where = f"HDU {len(sums.data) - 1} of {path.name}"
+                raise NotFITSError(f"the checksums of {where} do not fit its content.")
     own = read_stamp(path)
-    if own is None or own.n_hdus != len(sums):
+    if own is None or own.n_hdus != len(sums.data):
         raise NotFITSError(f"{path.name} has lost its stamp or an HDU.")
-    return ",".join(map(str, sums))
+    if own.crc != f"{sums.crc:08x}":
+        raise NotFITSError(f"the checksum XTSCRC of {path.name} does not fit its data.")
+    return str(sums)

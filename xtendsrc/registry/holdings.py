@@ -128,7 +128,7 @@ class Holdings:
         """Give the whole entry of a row, from its HDF5 file, or from the FITS file if that is lost."""
         found = adopt.details(self.layout, row.key, read_only=self.read_only)
         if found is not None and found[1].state == row.state:
-            return found[1]
+            return replace(found[1], path=row.path, size=row.size, mtime_ns=row.mtime_ns, datasum=row.datasum)
         try:
             entry, known = adopt.from_file(self.layout, self.layout.root / row.path, read_only=self.read_only)
         except (FileNotFoundError, fitsstamp.NotFITSError):
@@ -139,22 +139,30 @@ class Holdings:
 
     def content(self, row: Row) -> str:
         """Read a product's file through, once in this process; give what is wrong with it."""
-        mark = (row.key, row.size, row.mtime_ns)
-        if mark in self._damaged:
-            return self._damaged[mark]
-        if mark not in self._checked:
-            try:
-                datasum = fitsstamp.check(self.layout.root / row.path)
-            except FileNotFoundError:
-                return f"its file {row.path} was deleted"
-            except fitsstamp.NotFITSError as err:
-                self._damaged[mark] = str(err)
-                return self._damaged[mark]
-            if datasum != row.datasum:
-                self._damaged[mark] = f"the data of {row.path} are not those that were committed"
-                return self._damaged[mark]
-            self._checked.add(mark)
-        return ""
+        for _ in range(10):
+            mark = (row.key, row.size, row.mtime_ns)
+            if mark in self._checked:
+                return ""
+            broken = self._compare(row)
+            now, changed = self.current(row.key)
+            if not changed and now is not None and (now.size, now.mtime_ns) != mark[1:]:
+                row = now  # another process committed it anew meanwhile
+                continue
+            if not broken:
+                self._checked.add(mark)
+            elif not changed:
+                self._damaged[mark] = broken
+            return broken or changed
+        return f"its file {row.path} keeps changing"
+
+    def _compare(self, row: Row) -> str:
+        try:
+            datasum = fitsstamp.check(self.layout.root / row.path)
+        except FileNotFoundError:
+            return f"its file {row.path} was deleted"
+        except fitsstamp.NotFITSError as err:
+            return f"its file {row.path} was changed since: {err}"
+        return "" if datasum == row.datasum else f"the data of {row.path} are not those that were committed"
 
     def _is_as_committed(self, row: Row) -> bool:
         try:
@@ -188,9 +196,9 @@ class Holdings:
     def _write_part(self, f: BinaryIO, entry: Entry, made: Path) -> Entry:
         datasum = fitsstamp.stamp(made, f, entry)
         f.flush()
+        found = files.distinguish(f.fileno(), self.layout.root / entry.path)
         if self.durable:
             os.fsync(f.fileno())
-        found = os.fstat(f.fileno())
         return replace(entry, size=found.st_size, mtime_ns=found.st_mtime_ns, datasum=datasum)
 
     def write_details(self, entry: Entry, arrays: Mapping[str, np.ndarray]) -> None:

@@ -74,14 +74,23 @@ def encode(operation: Operation) -> bytes:
     return b"\n%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(data: bytes) -> list[Operation]:
-    """Read all whole lines; torn ones (a writer killed, a full disk) are passed over."""
-    found = []
+class Lines(NamedTuple):
+    """What a stretch of a journal says; ``torn`` if it holds a line that is not whole."""
+
+    operations: list[Operation]
+    torn: bool
+
+
+def decode(data: bytes) -> Lines:
+    """Read all whole lines; those that are not (a full disk, a flipped bit) are passed over and reported."""
+    found, torn = [], False
     for line in data.split(b"\n"):
         head, _, text = line.partition(b" ")
         if len(head) == 8 and head == b"%08x" % zlib.crc32(text):
             found.append(json.loads(text))
-    return found
+        elif line:
+            torn = True
+    return Lines(found, torn)
 
 
 class Journal:
@@ -155,7 +164,7 @@ class Reader:
         self._directory = directory
         self._seen: dict[int, int] = {}
 
-    def new(self) -> list[tuple[Found, list[Operation]]]:
+    def new(self) -> list[tuple[Found, Lines]]:
         """Give the operations added since the last call, by journal."""
         added = []
         for found in find(self._directory):
@@ -165,13 +174,13 @@ class Reader:
                 continue
         return added
 
-    def _read(self, path: Path) -> list[Operation]:
+    def _read(self, path: Path) -> Lines:
         with path.open("rb") as f:
             state = os.fstat(f.fileno())
             start = self._seen.get(state.st_ino, 0)
             if state.st_size <= start:
                 if state.st_size == start:
-                    return []
+                    return Lines([], torn=False)
                 start = 0
             f.seek(start)
             data = f.read()

@@ -106,11 +106,13 @@ class Registry:
 
     def entry(self, key: str) -> Entry | None:
         """Give all that is known of a product, or of the failure of the last attempt at it; None if nothing is."""
-        row = self._holdings.row(key)
+        row, _ = self._holdings.current(key)
         if (failed := self._session.index.row(key, "failed")) is not None:
             found = adopt.details(self.layout, key, failed=True, read_only=self.read_only)
             return found[1] if found is not None else _from_row(failed)
-        return self._holdings.entry(row) if row is not None else None
+        if row is None:
+            return None
+        return self._holdings.entry(row) or _from_row(row)
 
     def status(self, key: str, state: str, inputs: Mapping[str, str] | None = None) -> Status:
         """Say whether a product is there and made from what is there now.

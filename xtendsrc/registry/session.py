@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from xtendsrc.registry.journal import Found, Operation
+    from xtendsrc.registry.journal import Found, Lines, Operation
     from xtendsrc.registry.layout import Layout
 
 log = logging.getLogger("xtendsrc.registry")
@@ -106,11 +106,18 @@ class Session:
             if _signature(self.layout.index) == signature:
                 break
 
-    def _apply(self, index: Index, found: list[tuple[Found, list[Operation]]]) -> None:
-        for one, operations in found:
-            for operation in operations:
-                index.apply(operation)
-            self._origin |= {op["key"]: one for op in operations if op["op"] == "begin"}
+    def _apply(self, index: Index, found: list[tuple[Found, Lines]]) -> None:
+        for one, lines in found:
+            self._apply_lines(index, one.path, lines)
+            self._origin |= {op["key"]: one for op in lines.operations if op["op"] == "begin"}
+
+    def _apply_lines(self, index: Index, path: Path, lines: Lines) -> None:
+        operations = lines.operations
+        if lines.torn:
+            log.warning("%s has a damaged line; what it may have said is looked for on disk", path)
+            operations = operations + self.remake()
+        for operation in operations:
+            index.apply(operation)
 
     def abandoned(self) -> list[Operation]:
         """Give the renames that processes had announced, and not confirmed when they ended."""
@@ -162,7 +169,9 @@ class Session:
                 new.inherit_fingerprints(self.refresh())
                 taken = self._take()
                 # what was committed while the files were read
-                later = [op for path in taken for op in journal.decode(path.read_bytes()) if _seq(op) > start]
+                later = [
+                    op for path in taken for op in journal.decode(path.read_bytes()).operations if _seq(op) > start
+                ]
                 for operation in operations + later:
                     new.apply(operation)
                 self.layout.root.mkdir(parents=True, exist_ok=True)
@@ -192,8 +201,7 @@ class Session:
         except DamagedError as err:
             index = self._repair(err)
         for path in taken:
-            for operation in journal.decode(path.read_bytes()):
-                index.apply(operation)
+            self._apply_lines(index, path, journal.decode(path.read_bytes()))
         return index
 
 

@@ -4,7 +4,7 @@ HDF5 itself never touches the disk: a file is built in memory, sealed, and writt
 checked against its seal, and opened from memory. So no file is ever open for writing, HDF5's own file locks (which
 fail on some network file systems, and refuse readers beside writers elsewhere) are never taken, and a full disk
 shows as an ordinary `OSError`. The seal is the 512-byte user block of the file, which HDF5 leaves to applications:
-schema, kind, name, length and SHA-256 of all that follows.
+schema, kind, name, length, and SHA-256 of these and all that follows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEAL = 512
 MAX_ARRAY = 1 << 20
 """Arrays of more elements than this (a megapixel) are left to the FITS file."""
 _COMPRESS_BYTES = 1 << 16
-_PATTERN = re.compile(rb"xtendsrc registry schema=(\d+) kind=(\w+) name=(\S*) bytes=(\d+) sha256=([0-9a-f]{64})\n\0*")
+_PATTERN = re.compile(rb"xtendsrc registry schema=(\d+) kind=(\w+) name=(\S*) bytes=(\d+) sha256=([0-9a-f]{64})\n\0+")
 _lock = threading.RLock()
 
 
@@ -58,9 +58,15 @@ class Sealed(NamedTuple):
 
 def seal(image: bytes, kind: str, name: str) -> bytes:
     """Put the seal before an HDF5 image."""
-    digest = hashlib.sha256(image).hexdigest()
-    head = f"xtendsrc registry schema={SCHEMA} kind={kind} name={name} bytes={len(image)} sha256={digest}\n"
+    title = f"xtendsrc registry schema={SCHEMA} kind={kind} name={name} bytes={len(image)}"
+    head = f"{title} sha256={_digest(title, image)}\n"
     return head.encode("ascii").ljust(SEAL, b"\0") + image
+
+
+def _digest(title: str, image: bytes) -> str:
+    digest = hashlib.sha256(title.encode("ascii"))
+    digest.update(image)
+    return digest.hexdigest()
 
 
 def unseal(path: Path, kind: str) -> Sealed:
@@ -80,12 +86,13 @@ def unseal(path: Path, kind: str) -> Sealed:
         raise DamagedError(f"{path} {whose}.")
     schema, found, name, length, digest = (part.decode("ascii") for part in match.groups())
     image = data[SEAL:]
-    if len(image) != int(length) or hashlib.sha256(image).hexdigest() != digest:
+    title = data[:SEAL].partition(b" sha256=")[0].decode("ascii")
+    if len(image) != int(length) or _digest(title, image) != digest:
         raise DamagedError(f"{path} is damaged: its content does not fit its seal.")
     if int(schema) != SCHEMA:
         raise DamagedError(f"{path} has schema {schema}; this version of xtendsrc knows {SCHEMA}.")
-    if seal(image, found, name)[:SEAL] != data[:SEAL] or found != kind:
-        raise DamagedError(f"{path} is damaged: it says it is {found!r}, not {kind!r}.")
+    if found != kind:
+        raise DamagedError(f"{path} is not of the kind {kind!r} but {found!r}.")
     return Sealed(found, name, image)
 
 

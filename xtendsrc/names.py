@@ -29,7 +29,8 @@ def safe_name(name: str) -> str:
     """
     plain = unicodedata.normalize("NFC", name).strip()
     blanks = re.sub(r" +", "_", plain)
-    safe = UNSAFE.sub("_", blanks).strip(".-_ ")
+    printable = "".join(c if c.isprintable() else "_" for c in blanks)
+    safe = UNSAFE.sub("_", printable).strip(".-_ ")
     while len(safe.encode()) > LONGEST - 9:
         safe = safe[:-1]
     if safe and safe == blanks and "_" not in plain and ".." not in safe and safe.lower() not in RESERVED:

@@ -155,7 +155,6 @@ def _record(step: Step, **more: Any) -> Record:
     from xtendsrc.registry import Record
 
     request = step.request
-    needs = {f"product {role}": need.key for role, need in request.needs().items()}
     return Record(
         key=request.key,
         state=step.state,
@@ -165,8 +164,8 @@ def _record(step: Step, **more: Any) -> Record:
         obs_id=request.obs_id,
         dataclass=request.dataclass,
         inputs=dict(step.inputs),
-        paths={f"file {name}": path for name, path in input_paths(request, step.target).items()},
-        needs=needs,
+        paths=input_paths(request, step.target),
+        needs={role: need.key for role, need in request.needs().items()},
         **more,
     )
 

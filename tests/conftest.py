@@ -1,0 +1,70 @@
+"""Fixtures that every test may use: a small simulated archive, quiet settings, and no traces outside tmp_path."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["MPLBACKEND"] = "Agg"
+
+CENTRE = (81.2591, -69.6437)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch, tmp_path):
+    """No progress bars, no HEASoft of the machine, and caches below tmp_path."""
+    import xtendsrc as xs
+
+    monkeypatch.delenv("HEADAS", raising=False)
+    monkeypatch.setenv("XTENDSRC_CACHE", str(tmp_path / "cache"))
+    with xs.settings(progress=False):
+        yield
+
+
+@pytest.fixture(scope="session")
+def position():
+    from astropy.coordinates import SkyCoord
+
+    return SkyCoord(*CENTRE, unit="deg")
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory, position) -> Path:
+    """Two observations of one star: full window, and a windowed pair."""
+    import astropy.units as u
+
+    from xtendsrc import simulate
+
+    root = tmp_path_factory.mktemp("archive")
+    star = simulate.Source(position, simulate.PowerLaw(1.8), rate=1.0 * u.ct / u.s, name="star")
+    for number, (obs_id, classes) in enumerate(
+        {"900001010": ("300000a0",), "900002010": ("31100010", "32000010")}.items()
+    ):
+        simulate.observation(
+            root,
+            obs_id,
+            position,
+            [star],
+            exposure=5 * u.ks,
+            dataclasses=classes,
+            roll=(20 + 200 * number) * u.deg,
+            seed=number,
+        )
+    return root
+
+
+@pytest.fixture
+def source(archive, position, tmp_path):
+    import astropy.units as u
+
+    import xtendsrc as xs
+
+    return xs.PointSource(position, radius=2 * u.arcmin, name="star", archive=archive, output=tmp_path / "out")
+
+
+@pytest.fixture
+def full(archive, tmp_path):
+    """The full-window data class."""
+    import xtendsrc as xs
+
+    return xs.Observation(archive / "900001010", output=tmp_path / "out").dataclasses["300000a0"]

@@ -1,0 +1,74 @@
+"""What users write, turned into plain values."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import Table
+from astropy.time import Time, TimeDelta
+
+from xtendsrc import arguments
+from xtendsrc.errors import GTIError, RequestError, UnitsError
+from xtendsrc.gti import GTI
+from xtendsrc.missiontime import mission_seconds, mission_time
+
+EPOCH_UTC = Time("2019-01-01T00:00:00", scale="utc")
+
+
+@pytest.mark.parametrize(
+    ("band", "channels"),
+    [((0.5, 10), (83, 1666)), ((0.6, 2), (100, 332)), ((2, 6), (333, 999)), ((500 / 1000, 10), (83, 1666))],
+)
+def test_published_bands(band, channels):
+    assert arguments.selection(band * u.keV).channels == channels
+    assert arguments.selection(np.array(band) * 1000 * u.eV).channels == channels
+
+
+def test_a_band_without_a_unit_is_refused():
+    with pytest.raises(UnitsError, match=r"u\.keV|keV"):
+        arguments.selection((0.5, 10))
+
+
+def test_band_and_channels_together_are_refused():
+    with pytest.raises(RequestError):
+        arguments.selection((0.5, 10) * u.keV, (83, 1666))
+
+
+def test_several_bands():
+    assert len(arguments.bands([(0.6, 2), (2, 10)] * u.keV, None)) == 2
+    assert len(arguments.bands((0.6, 2) * u.keV, None)) == 1
+    assert arguments.bands(None, [(83, 332), (333, 1666)]) == [{"channels": (83, 332)}, {"channels": (333, 1666)}]
+    assert arguments.bands(None, None) == [{}]
+    with pytest.raises(RequestError, match="pairs"):
+        arguments.bands(None, [(1, 2, 3)])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 150541417.0, 2.0e8 + 0.001])
+def test_mission_time_is_utc_to_a_millisecond(seconds):
+    """No leap second has come since 2016, so UTC runs with TT from the epoch on."""
+    expected = EPOCH_UTC + TimeDelta(seconds, format="sec")
+    assert abs((mission_time(seconds) - expected).to_value("s")) < 1e-3
+    assert mission_seconds(mission_time(seconds)) == pytest.approx(seconds, abs=1e-6)
+
+
+def test_good_times_from_everything_users_have(tmp_path):
+    pairs = ((100.0, 200.0), (300.0, 450.0))
+    good = GTI.from_pairs(pairs)
+    path = tmp_path / "good.gti"
+    from astropy.io import fits
+
+    fits.HDUList([fits.PrimaryHDU(), good.to_hdu()]).writeto(path)
+    table = Table({"START": [100.0, 300.0], "STOP": [200.0, 450.0]})
+    times = [(mission_time(a), mission_time(b)) for a, b in pairs]
+    for given in (good, path, str(path), table, pairs, [(a * u.s, b * u.s) for a, b in pairs]):
+        assert arguments.gti_pairs(given) == pairs
+    np.testing.assert_allclose(arguments.gti_pairs(times), pairs, atol=1e-5)
+    with pytest.raises(GTIError):
+        arguments.gti_pairs([(200.0, 100.0)])
+
+
+def test_times_and_angles_need_units():
+    assert arguments.seconds(2 * u.min) == 120.0
+    with pytest.raises(UnitsError, match=r"200 \* u\.s"):
+        arguments.seconds(200)
+    with pytest.raises(UnitsError, match="arcmin"):
+        arguments.arcminutes(2 * u.s)

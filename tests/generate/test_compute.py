@@ -1,0 +1,166 @@
+"""Batches: made once, remade when something changes, one failure stopping nothing else."""
+
+import os
+import shutil
+import threading
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import xtendsrc as xs
+from xtendsrc.errors import (
+    AmbiguousProductError,
+    CalibrationMissingError,
+    EngineUnavailableError,
+    NoObservationsError,
+    ProductError,
+    RequestError,
+    XtendsrcWarning,
+)
+
+
+@pytest.fixture
+def own(archive, tmp_path):
+    """An observation whose files the test may change."""
+    shutil.copytree(archive / "900001010", tmp_path / "archive" / "900001010")
+    return xs.Observation(tmp_path / "archive" / "900001010", output=tmp_path / "out").dataclasses["300000a0"]
+
+
+def test_declaring_makes_nothing_and_computing_twice_makes_it_once(full, tmp_path):
+    images = full.images([(0.5, 2), (2, 10)] * u.keV, binning=(2, 4))
+    assert [repr(i) for i in images]
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").rglob("*.fits"))
+    assert {i.status for i in images} == {"missing"}
+    first = xs.compute(images)
+    assert (len(first.made), len(first.ready), len(first.failed)) == (4, 0, 0)
+    stamps = {i.path: i.path.stat().st_mtime_ns for i in images}
+    again = xs.compute(images)
+    assert (len(again.made), len(again.ready)) == (0, 4)
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+    assert len(xs.plan(images)) == 0
+    assert {i.status for i in images} == {"ready"}
+
+
+def test_counts_are_those_of_the_event_file(full):
+    """The event file itself, through astropy alone, is the truth."""
+    with fits.open(full.file("events")) as hdus:
+        pi = hdus["EVENTS"].data["PI"]
+        assert full.image(channels=(83, 1666)).data.sum() == ((pi >= 83) & (pi <= 1666)).sum()
+        assert full.spectrum().counts.sum() == (pi >= 0).sum()
+
+
+def test_another_process_finds_the_products(full, archive, tmp_path):
+    full.image(binning=4).compute()
+    again = xs.Observation(archive / "900001010", output=tmp_path / "out").dataclasses["300000a0"].image(binning=4)
+    assert again.status == "ready"
+    assert again.provenance["engine"] == "native"
+
+
+def test_a_changed_input_is_noticed_and_named(own):
+    image = own.image(binning=4)
+    image.compute()
+    path = own.file("events")
+    with fits.open(path) as hdus:
+        hdus["EVENTS"].data = hdus["EVENTS"].data[:100]
+        hdus.writeto(path, overwrite=True)
+    fresh = xs.Observation(own.observation.path, output=own.registry.root).dataclasses["300000a0"].image(binning=4)
+    assert fresh.status == "stale"
+    assert os.path.basename(path) in fresh.status_reason  # noqa: PTH119 - a string, as the reason has it
+    assert fresh.data.sum() <= 100
+    assert fresh.status == "ready"
+
+
+def test_a_touched_input_with_the_same_content_is_not_stale(own):
+    image = own.image(binning=4)
+    image.compute()
+    os.utime(own.file("events"))
+    assert image.status == "ready"
+
+
+@pytest.mark.parametrize("damage", ["delete", "truncate", "overwrite"])
+def test_a_damaged_product_is_made_again(full, damage):
+    image = full.image(binning=4)
+    path, truth = image.path, image.data.copy()
+    if damage == "delete":
+        path.unlink()
+    elif damage == "truncate":
+        path.write_bytes(path.read_bytes()[:5000])
+    else:
+        path.write_bytes(b"not FITS")
+    assert image.status in ("missing", "stale")
+    assert image.status_reason
+    np.testing.assert_array_equal(image.data, truth)
+
+
+def test_one_failure_stops_nothing_else_and_is_remembered(full, tmp_path):
+    off_field = tmp_path / "off.reg"
+    off_field.write_text("physical\ncircle(-500,-500,20)\n")
+    bad, good = full.spectrum(region=off_field), full.image(binning=4)
+    with pytest.warns(XtendsrcWarning, match="1 failed"):
+        report = xs.compute(bad, good)
+    assert [o.result for o in report.outcomes if o.key == good.key] == ["made"]
+    assert len(report.failed) == 1
+    assert "region" in report.failed[0].reason
+    assert report.table["reason"][report.table["result"] == "failed"][0]
+    assert bad.status == "failed"
+    assert "region" in bad.status_reason
+    with pytest.raises(ProductError, match="failed before"):
+        _ = bad.data if hasattr(bad, "data") else bad.counts
+    with pytest.raises(ProductError, match="region"):
+        bad.compute()
+
+
+def test_force_makes_again_only_what_was_asked_for(full):
+    image = full.image(binning=4)
+    first = image.compute().path.stat().st_mtime_ns
+    assert xs.plan(image, force=True)["reason"][0] == "asked for again"
+    image.compute(force=True)
+    assert image.path.stat().st_mtime_ns > first
+
+
+def test_eight_threads_make_it_once(full):
+    made, barrier = [], threading.Barrier(8)
+
+    def work():
+        barrier.wait()
+        report = xs.compute(full.image(binning=8))
+        made.extend(report.made)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+def test_settings_choose_the_engine_and_a_missing_one_is_an_error(full):
+    with xs.settings(engine="heasoft"):
+        table = xs.plan(full.image(binning=4))
+    assert "HEASoft" in table["reason"][0]
+    with pytest.raises(ProductError, match="HEASoft"):
+        full.image(binning=4).compute(engine="heasoft")
+    assert issubclass(CalibrationMissingError, EngineUnavailableError)
+
+
+def test_a_calibrated_response_is_refused_with_the_way_out(source):
+    spectrum = source.spectrum(obs_id="900001010", response="calibrated")
+    with pytest.raises(ProductError, match='response="nominal"'):
+        spectrum.rmf.compute()
+
+
+def test_what_is_not_a_product_is_refused():
+    with pytest.raises(RequestError, match="not a product"):
+        xs.compute(5)
+
+
+def test_singular_methods_need_exactly_one(source):
+    with pytest.raises(AmbiguousProductError, match="900002010") as caught:
+        source.image()
+    assert "dataclass=" in caught.value.next_step
+    assert source.image(obs_id="900001010").obs_id == "900001010"
+    assert len(source.images()) == 2
+    with pytest.raises(NoObservationsError, match="choose among"):
+        source.image(obs_id="900009990")

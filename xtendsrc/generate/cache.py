@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,41 +10,45 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEGAPIXEL = 1_000_000
+TABLES = {"lightcurve": "RATE", "netcurve": "RATE", "spectrum": "SPECTRUM", "sourcespectrum": "SPECTRUM"}
+IMAGES = ("image", "expmap")
 
 
-def arrays_of(path: Path) -> dict[str, np.ndarray]:
+def arrays_of(kind: str, path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of a product's FITS file that are worth keeping.
 
     Parameters
     ----------
+    kind : str
+        The kind of its request.
     path : Path
         The FITS file.
 
     Returns
     -------
     dict of str to ndarray
-        Images up to a megapixel as ``<extension>.data``, the columns of light curves and spectra as
-        ``<extension>.<column>``, and each of these extensions' headers as text in ``<extension>.header``.
+        An image of up to a megapixel as ``PRIMARY.data``; the columns of a light curve or a spectrum as
+        ``<extension>.<column>``; the header of either as text in ``<extension>.header``.
     """
     from astropy.io import fits
 
-    arrays: dict[str, np.ndarray] = {}
-    with fits.open(path, memmap=True, lazy_load_hdus=True) as hdus:
-        for number, hdu in enumerate(hdus):
-            name = hdu.name or f"HDU{number}"
-            if isinstance(hdu, (fits.PrimaryHDU, fits.ImageHDU)) and 0 < hdu.size <= 8 * MEGAPIXEL:
-                if int(np.prod(hdu.shape)) <= MEGAPIXEL:
-                    arrays[f"{name}.data"] = _native(hdu.data)
-                    arrays[f"{name}.header"] = _text(hdu.header)
-            elif name in ("RATE", "SPECTRUM"):
-                arrays.update({f"{name}.{column}": _native(hdu.data[column]) for column in hdu.columns.names})
-                arrays[f"{name}.header"] = _text(hdu.header)
-    return arrays
+    if kind in IMAGES and path.stat().st_size > 8 * MEGAPIXEL:
+        return {}
+    with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
+        if kind in IMAGES and int(np.prod(hdus[0].shape)) <= MEGAPIXEL:
+            return {"PRIMARY.data": _native(hdus[0].data), "PRIMARY.header": _text(hdus[0].header)}
+        if kind in TABLES:
+            name = TABLES[kind]
+            table = hdus[name]
+            rows = table.data.view(np.ndarray)
+            columns = {f"{name}.{column}": _native(rows[column]) for column in rows.dtype.names or ()}
+            return {**columns, f"{name}.header": _text(table.header)}
+    return {}
 
 
-def _native(array: np.ndarray) -> np.ndarray:
+def _native(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=True)
 
 
-def _text(header: object) -> np.ndarray:
-    return np.frombuffer(header.tostring().encode("ascii"), dtype=np.uint8)  # type: ignore[attr-defined]
+def _text(header: Any) -> np.ndarray:
+    return np.frombuffer(header.tostring().encode("ascii"), dtype=np.uint8)

@@ -184,7 +184,7 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
         log=made.log,
         wall_time=seconds,
     )
-    step.target.registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(path))
+    step.target.registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(request.kind, path))
     path.unlink()
     return outcome_of(step, "made", seconds=seconds, warnings=tuple(made.warnings))
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from .parfile import Parameters
 
 CREATOR = "extractor v5.31"
+SHORT = {
+    *("TELESCOP", "DATAMODE", "DETNAM", "INSTRUME", "OBJECT", "ONTIME", "EXPOSURE", "LIVETIME", "DATE-OBS", "DATE-END"),
+    *("TSTART", "TSTOP", "TELAPSE", "MJD-OBS", "MJDREFI", "MJDREFF", "TIMEREF", "TIMESYS", "TIMEUNIT", "EQUINOX"),
+    *("RADECSYS", "CREATOR", "ORIGIN"),
+}
 
 
 @dataclass
@@ -193,9 +198,19 @@ def base_header(selected: Selected) -> Header:
     return header
 
 
+def short_header(selected: Selected) -> Header:
+    """Give the few keywords that extensions beside the data carry; TIMEZERO is not among them."""
+    header, kept = base_header(selected), Header()
+    for card in header.cards:
+        key = card[:8].strip()
+        if key in SHORT or key.startswith("FILIN"):
+            kept.cards.append(card)
+    return kept
+
+
 def support(selected: Selected, pars: Parameters) -> list[HDU]:
     """Give the GTI extension and, with a region, REG00101."""
-    header = base_header(selected)
+    header = short_header(selected)
     header.set("HDUCLASS", "OGIP")
     header.set("HDUCLAS1", "GTI")
     header.set("HDUCLAS2", "STANDARD")
@@ -208,23 +223,10 @@ def support(selected: Selected, pars: Parameters) -> list[HDU]:
 
 def _region_table(selected: Selected, pars: Parameters) -> HDU:
     assert selected.region is not None
-    rows = []
-    for number, component in enumerate(selected.region.components, 1):
-        rows += [(shape, number) for shape in component]
-    points = max([len(s.values) // 2 for s, _ in rows if s.name == "polygon"], default=1)
-    sizes = max([_size_count(s) for s, _ in rows], default=1)
-    x, y = np.zeros((len(rows), points)), np.zeros((len(rows), points))
-    radii, angles = np.zeros((len(rows), sizes)), np.zeros(len(rows))
-    for index, (shape, _) in enumerate(rows):
-        radii[index] = radii[index - 1] if index else 0.0  # unused places keep the values of the row before
-        count = len(shape.values) // 2 if shape.name == "polygon" else 1
-        x[index, :count], y[index, :count] = shape.values[: 2 * count : 2], shape.values[1 : 2 * count : 2]
-        size = _size_count(shape)
-        radii[index, :size] = shape.values[2 : 2 + size] if shape.name != "polygon" else 0.0
-        angles[index] = (
-            shape.values[4] if shape.name in ("box", "ellipse", "rotbox") and len(shape.values) == 5 else 0.0
-        )
-    header = base_header(selected)
+    rows = [(shape, n) for n, parts in enumerate(selected.region.components, 1) for shape in parts]
+    x, y, radii, angles = _region_columns([shape for shape, _ in rows])
+    points, sizes = x.shape[1], radii.shape[1]
+    header = short_header(selected)
     header.set("HDUNAME", "REGION", "ASCDM block name")
     header.set("HDUCLASS", "ASC", "Region extension")
     header.set("HDUCLAS1", "REGION", "Region extension")
@@ -249,6 +251,24 @@ def _region_table(selected: Selected, pars: Parameters) -> HDU:
             if f"{key}{number}" in selected.header:
                 table.header.set(f"{key}{axis}", selected.header.get(f"{key}{number}"))
     return table
+
+
+def _region_columns(shapes: list[regfile.Shape]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give X, Y, R and ROTANG, one row a shape; unused places of R keep the values of the row before."""
+    points = max([len(s.values) // 2 for s in shapes if s.name == "polygon"], default=1)
+    sizes = max([_size_count(s) for s in shapes], default=1)
+    x, y = np.zeros((len(shapes), points)), np.zeros((len(shapes), points))
+    radii, angles = np.zeros((len(shapes), sizes)), np.zeros(len(shapes))
+    for index, shape in enumerate(shapes):
+        radii[index] = radii[index - 1] if index else 0.0
+        polygon = shape.name == "polygon"
+        count = len(shape.values) // 2 if polygon else 1
+        x[index, :count], y[index, :count] = shape.values[: 2 * count : 2], shape.values[1 : 2 * count : 2]
+        size = _size_count(shape)
+        radii[index, :size] = 0.0 if polygon else shape.values[2 : 2 + size]
+        if shape.name in ("box", "ellipse", "rotbox") and len(shape.values) == 5:
+            angles[index] = shape.values[4]
+    return x, y, radii, angles
 
 
 def _size_count(shape: regfile.Shape) -> int:

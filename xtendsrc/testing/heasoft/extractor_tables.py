@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from . import evfile, fitsfile
-from .extractor import Selected, base_header, support
+from .extractor import Selected, base_header, short_header, support
 from .extractor_images import add_channels, region_pixels, weighted_map
 from .fitsfile import HDU, FitsError, Header
 
@@ -138,7 +138,7 @@ def light_curve(selected: Selected, pars: Parameters) -> list[HDU]:
     header.set("TIMEZERO", origin + width / 2 if relative else 0.0, "Time Zero")
     forms = (("TIME", "D", "s"), ("RATE", "E", "count/s"), ("ERROR", "E", "count/s"), ("FRACEXP", "E", ""))
     columns = [(*form, [row[place] for row in rows]) for place, form in enumerate(forms)]
-    primary = fitsfile.image(None, base_header(selected))
+    primary = fitsfile.image(None, short_header(selected))
     return [primary, fitsfile.table("RATE", columns, header), *support(selected, pars)]
 
 

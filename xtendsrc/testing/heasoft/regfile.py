@@ -214,7 +214,7 @@ def _in_box(values: tuple[float, ...], x: np.ndarray, y: np.ndarray) -> np.ndarr
     if count <= 5:
         return (np.abs(u) <= values[2] / 2) & (np.abs(v) <= values[3] / 2)
     outer = (np.abs(u) <= values[4] / 2) & (np.abs(v) <= values[5] / 2)
-    return outer & ~((np.abs(u) < values[2] / 2) & (np.abs(v) < values[3] / 2))
+    return outer & ~((np.abs(u) <= values[2] / 2) & (np.abs(v) <= values[3] / 2))
 
 
 def _in_ellipse(values: tuple[float, ...], x: np.ndarray, y: np.ndarray, angle: float) -> np.ndarray:

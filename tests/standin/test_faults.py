@@ -81,6 +81,22 @@ def test_extractor_statuses(parameters, status, child, work):
     assert not Path("a.img").exists()
 
 
+def test_a_long_region_path_is_cut_off_and_ignored(child, work):
+    deep = Path("d" * 200)
+    deep.mkdir()
+    for name, ignored in (("a.reg", False), ("b" * 60 + ".reg", True)):
+        (deep / name).write_text("physical\ncircle(1215.5,1215.5,68)\n")
+        done = child("extractor", phafile="a.pha", regionfile=deep / name, wtmapb="no")
+        assert ("Ignoring region filtering" in done.stdout) == ignored
+        assert done.returncode == 0
+
+
+def test_calibrated_tasks_need_a_caldb(child, work):
+    done = child("coordpnt", env={"CALDB": None}, input="1,1", ra=1, dec=1, startsys="DET", stopsys="SKY")
+    assert done.returncode == 1
+    assert "CALDB" in done.stdout
+
+
 def test_existing_output_without_clobber(child, work):
     Path("a.img").write_text("mine")
     assert child("extractor", imgfile="a.img", clobber="no").returncode == 105

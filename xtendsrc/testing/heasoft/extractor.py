@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .parfile import Parameters
 
 CREATOR = "extractor v5.31"
+BUFFER = 255  # characters, for the event file and the region expression together
 SHORT = {
     *("TELESCOP", "DATAMODE", "DETNAM", "INSTRUME", "OBJECT", "ONTIME", "EXPOSURE", "LIVETIME", "DATE-OBS", "DATE-END"),
     *("TSTART", "TSTOP", "TELAPSE", "MJD-OBS", "MJDREFI", "MJDREFF", "TIMEREF", "TIMESYS", "TIMEUNIT", "EQUINOX"),
@@ -119,7 +120,10 @@ def _region(pars: Parameters, events: HDU) -> regfile.Region | None:
     if path is None:
         return None
     projection = wcs.of_columns(events, pars.text("xcolf"), pars.text("ycolf"))
+    expression = f'{pars.text("filename")}[regfilter("{path}","{pars.text("xcolf")}","{pars.text("ycolf")}")]'
     try:
+        if len(expression) > BUFFER:
+            raise regfile.RegionRejectedError("the expression is cut off")
         return regfile.read(path, projection)
     except regfile.RegionRejectedError as error:
         say(f" Warning: No region information read from {path}")

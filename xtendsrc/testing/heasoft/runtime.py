@@ -82,6 +82,9 @@ def main(task: str, arguments: list[str]) -> int:
     except ParameterError as error:
         say(str(error))
         return error.status
+    if "CALDB" not in os.environ and any(p.value.upper() == "CALDB" for p in parameters.table.values()):
+        say(f"{task}: CALDB environment variable is not set")
+        return 1
     if fault.startswith("slow"):
         time.sleep(float(fault.partition(":")[2] or 1))
     status = _run(getattr(import_module(f".{module}", __package__), name), parameters)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from xtendsrc.errors import CalibrationMissingError, GridMismatchError, InputFileError, InputNotFoundError
 from xtendsrc.products.base import Product
 from xtendsrc.products.responses import ARF, RMF
+from xtendsrc.products.spectrumfile import LINKS, linked_file, read_spectrum
 from xtendsrc.request import SourceSpectrumRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from astropy.units import Quantity
+
+    from xtendsrc.products.grouped import GroupedSpectrum
+    from xtendsrc.request import Request
 
 logger = logging.getLogger(__name__)
 
 EV_PER_CHANNEL = 6.0
+
+P = TypeVar("P", bound=Product)
 
 
 class Spectrum(Product):
@@ -30,6 +38,38 @@ class Spectrum(Product):
     """
 
     kind: ClassVar[str] = "spectrum"
+    _given: Mapping[str, Path] = MappingProxyType({})
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        background: str | Path | None = None,
+        rmf: str | Path | None = None,
+        arf: str | Path | None = None,
+    ) -> Self:
+        """Open an OGIP type I spectrum; BACKFILE, RESPFILE and ANCRFILE are followed unless other files are given.
+
+        Parameters
+        ----------
+        path : path
+            The spectrum, plain or gzipped.
+        background, rmf, arf : path, optional
+            Files that take the place of those the header names.
+
+        Raises
+        ------
+        InputNotFoundError
+            If one of these files is not there.
+        """
+        spectrum = super().read(path)
+        given = {"background": background, "rmf": rmf, "arf": arf}
+        spectrum._given = {name: Path(file) for name, file in given.items() if file is not None}
+        for name, file in spectrum._given.items():
+            if not file.is_file():
+                raise InputNotFoundError(f"There is no file {file} to be the {name} of {path}.", "check the path.")
+        return spectrum
 
     # --- what is in the file -------------------------------------------------------------------------------------
 
@@ -121,14 +161,17 @@ class Spectrum(Product):
         content = self.content
         if self._has("rmf"):
             rmf = self.rmf
-            if rmf.channels.size != content["channels"].size:
+            if not np.array_equal(rmf.channels, content["channels"]):
+                own, other = content["channels"], rmf.channels
                 raise GridMismatchError(
-                    f"{self!r} has {content['channels'].size} channels and its RMF {rmf.channels.size}.",
+                    f"{self!r} has {own.size} channels from {own[0]} and its RMF {other.size} from {other[0]}.",
                     "use the RMF made for this spectrum.",
                 )
             return rmf.channel_energies
         if str(self.header.get("INSTRUME", "XTEND")).strip().upper() != "XTEND":
-            raise InputFileError(f"{self!r} has no RMF, so its channels have no energies.", "give it a RESPFILE.")
+            raise InputFileError(
+                f"{self!r} has no RMF, so its channels have no energies.", "give one: Spectrum.read(path, rmf=...)."
+            )
         low = content["channels"] * EV_PER_CHANNEL / 1000
         return np.column_stack([low, low + EV_PER_CHANNEL / 1000]) * u.keV
 
@@ -138,10 +181,10 @@ class Spectrum(Product):
     def background(self) -> Spectrum | None:
         """The background spectrum, with its own exposure and BACKSCAL; None if there is none."""
         if self._request is None:
-            path = self._linked("BACKFILE")
-            return None if path is None else Spectrum.read(path)
+            path = self._linked("background")
+            return None if path is None else self._related(type(self), path)
         request = getattr(self._request, "background", None)
-        return None if request is None else Spectrum(request, self.target)
+        return None if request is None else self._related(type(self), request)
 
     @property
     def rmf(self) -> RMF:
@@ -154,14 +197,30 @@ class Spectrum(Product):
         InputNotFoundError
             If the file names none.
         """
-        found: RMF = self._response("rmf", "RESPFILE", RMF)
+        found: RMF = self._response("rmf", RMF)
         return found
 
     @property
     def arf(self) -> ARF:
         """The effective area; raises as `rmf` does."""
-        found: ARF = self._response("arf", "ANCRFILE", ARF)
+        found: ARF = self._response("arf", ARF)
         return found
+
+    @property
+    def response_kind(self) -> str:
+        """``"calibrated"``, ``"nominal"`` if the RMF or the ARF is nominal, or ``"none"``; as declared, if declared."""
+        if self._request is not None:
+            declared = (getattr(self._request, name, None) for name in ("rmf", "arf"))
+            kinds = {request.response for request in declared if request is not None}
+        else:
+            there = [name for name in ("rmf", "arf") if self._has(name)]
+            kinds = {"calibrated" if getattr(self, name).calibrated else "nominal" for name in there}
+        return "nominal" if "nominal" in kinds else "calibrated" if kinds else "none"
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the spectrum has responses and none of them is nominal."""
+        return self.response_kind == "calibrated"
 
     @property
     def background_scale(self) -> np.ndarray:
@@ -185,6 +244,10 @@ class Spectrum(Product):
             )
         mine = float(self.header["EXPOSURE"]) * own["backscal"] * own["areascal"]
         theirs = float(background.header["EXPOSURE"]) * other["backscal"] * other["areascal"]
+        if not ((mine > 0).all() and (theirs > 0).all()):
+            raise InputFileError(
+                f"BACKSCAL or AREASCAL of {self!r} or of its background is not positive.", "scale them again."
+            )
         return np.asarray(mine / theirs)
 
     def grouped(self, scheme: str | None = None, energy: Any = None) -> GroupedSpectrum:
@@ -194,9 +257,14 @@ class Spectrum(Product):
         ----------
         scheme : str, optional
             ``"min 20"``, ``"constant 10"``, ``"fwhm/3"`` (with at least one background count a group), ``"none"``, or
-            the file's own GROUPING column if not given.
+            the file's own GROUPING column if not given. `xtendsrc.products.grouped.FIT_GROUPING` is the one for fits.
         energy : Quantity of two energies, optional
             Keep only channels inside before grouping; all with good quality if not given.
+
+        Raises
+        ------
+        RequestError
+            For an unknown scheme, or a band without a channel.
         """
         from xtendsrc.products.grouped import group_spectrum
 
@@ -212,10 +280,10 @@ class Spectrum(Product):
 
     def _has(self, what: str) -> bool:
         if self._request is None:
-            return self._linked({"rmf": "RESPFILE", "arf": "ANCRFILE"}[what], check=False) is not None
+            return self._linked(what, check=False) is not None
         return getattr(self._request, what, None) is not None
 
-    def _response(self, what: str, keyword: str, cls: Any) -> Any:
+    def _response(self, what: str, cls: Any) -> Any:
         if self._request is not None:
             request = getattr(self._request, what, None)
             if request is None:
@@ -226,149 +294,36 @@ class Spectrum(Product):
                     'use src.spectrum(response="nominal") for a nominal one, which is not calibrated; '
                     "`xtendsrc doctor` says what calibrated ones lack here.",
                 )
-            return cls(request, self.target)
-        path = self._linked(keyword)
+            return self._related(cls, request)
+        path = self._linked(what)
         if path is None:
-            raise InputNotFoundError(f"{self._file} names no {keyword}.", f"set {keyword} in its header.")
-        return cls.read(path)
+            raise InputNotFoundError(
+                f"{self._file} names no {LINKS[what]}.",
+                f"set {LINKS[what]} in its header, or give the file: Spectrum.read(path, {what}=...).",
+            )
+        return self._related(cls, path)
 
-    def _linked(self, keyword: str, check: bool = True) -> Path | None:
-        """Follow a link of the header, relative to the file's directory."""
-        name = str(self.header.get(keyword, "none")).strip()
-        if name.lower() in ("", "none"):
-            return None
-        path = Path(self.path).parent / name
-        for candidate in (path, path.with_name(path.name + ".gz")):
-            if candidate.is_file():
-                return candidate
-        if not check:
-            return None
-        raise InputNotFoundError(
-            f"{self.path} names {name} as its {keyword}, which is not there.", "put it beside the spectrum."
-        )
+    def _related(self, cls: type[P], what: Path | Request) -> P:
+        """Give the product of a file or a request, the same one each time, so that it is read once."""
+        kept: dict[Any, Any] = self.__dict__.setdefault("_kept", {})
+        if what not in kept:
+            kept[what] = cls.read(what) if isinstance(what, Path) else cls(what, self.target)
+        found: P = kept[what]
+        return found
+
+    def _linked(self, what: str, check: bool = True) -> Path | None:
+        """Give the file of the background or a response: as given to `read`, or as the header names it."""
+        given: Path | None = self._given.get(what)
+        return given or linked_file(self.path, self.header, LINKS[what], check)
 
     def _load(self, path: Path) -> dict[str, Any]:
-        from astropy.io import fits
+        return read_spectrum(path)
 
-        with fits.open(path, memmap=False) as hdus:
-            table = next((h for h in hdus if h.name == "SPECTRUM" and hasattr(h, "columns")), None)
-            if table is None or "CHANNEL" not in table.columns.names:
-                raise InputFileError(
-                    f"{path} has no SPECTRUM extension with a CHANNEL column.", "check that it is an OGIP spectrum."
-                )
-            primary = hdus[0].data
-            weighted = None if primary is None or primary.ndim != 2 else np.asarray(primary)
-            return {**_columns(table, path), "weighted_map": weighted}
+    def __reduce__(self) -> Any:
+        if self._request is None:
+            return _reopen, (type(self), self.path, dict(self._given))
+        return super().__reduce__()
 
 
-@dataclass(frozen=True, eq=False)
-class GroupedSpectrum:
-    """Channels summed into groups; totals are those of the channels that were kept.
-
-    Attributes
-    ----------
-    first, last : ndarray of int, (groups,)
-        First and last channel number of each group.
-    energy_lo, energy_hi : ndarray, (groups,)
-        Energy edges, keV.
-    counts : ndarray, (groups,)
-        Source-region counts.
-    background_counts : ndarray, (groups,)
-        Counts of the background spectrum itself.
-    scaled_background : ndarray, (groups,)
-        Background counts times the scale of exposure and area, summed channel by channel.
-    scaled_background_variance : ndarray, (groups,)
-        Its variance.
-    exposure : float
-        Seconds.
-    scheme : str
-        How it was grouped.
-    """
-
-    first: np.ndarray
-    last: np.ndarray
-    energy_lo: np.ndarray
-    energy_hi: np.ndarray
-    counts: np.ndarray
-    background_counts: np.ndarray
-    scaled_background: np.ndarray
-    scaled_background_variance: np.ndarray
-    exposure: float
-    scheme: str
-
-    def __len__(self) -> int:
-        return self.counts.size
-
-    @property
-    def width(self) -> np.ndarray:
-        """Width of each group in keV."""
-        return self.energy_hi - self.energy_lo
-
-    @property
-    def net_counts(self) -> np.ndarray:
-        """Source-region counts less scaled background."""
-        return np.asarray(self.counts - self.scaled_background)
-
-    @property
-    def rate(self) -> Quantity:
-        """Net counts a second and keV; rate times width sums to the net rate."""
-        return self._density(self.net_counts)
-
-    @property
-    def source_rate(self) -> Quantity:
-        """Source-region counts a second and keV, background included."""
-        return self._density(self.counts)
-
-    @property
-    def background_rate(self) -> Quantity:
-        """Scaled background a second and keV."""
-        return self._density(self.scaled_background)
-
-    @property
-    def rate_error(self) -> tuple[Quantity, Quantity]:
-        """Lower and upper errors of `rate`: Gehrels (1986) for the counts, in quadrature with the background's."""
-        from xtendsrc.statistics import poisson_errors
-
-        lower, upper = poisson_errors(self.counts)
-        variance = self.scaled_background_variance
-        return self._density(np.sqrt(lower**2 + variance)), self._density(np.sqrt(upper**2 + variance))
-
-    def _density(self, counts: np.ndarray) -> Quantity:
-        import astropy.units as u
-
-        return counts / self.exposure / self.width * u.ct / u.s / u.keV
-
-
-def _columns(table: Any, path: Path) -> dict[str, Any]:
-    """Read the columns of a SPECTRUM extension, or the keywords that stand for them."""
-    names, header = table.columns.names, table.header.copy()
-    if "EXPOSURE" not in header:
-        raise InputFileError(f"{path} has no EXPOSURE keyword.", "check the file that it comes from.")
-    channels = np.asarray(table.data["CHANNEL"], int)
-    if "COUNTS" in names:
-        counts = np.asarray(table.data["COUNTS"])
-        whole = counts.dtype.kind in "iu" or bool(np.all(counts == np.rint(counts)))
-        counts = counts.astype(np.int64 if whole else float)
-    elif "RATE" in names:
-        counts = np.asarray(table.data["RATE"], float) * float(header["EXPOSURE"])
-    else:
-        raise InputFileError(f"{path} has neither COUNTS nor RATE.", "check that it is an OGIP type I spectrum.")
-    if counts.ndim != 1:
-        raise InputFileError(f"{path} holds several spectra (type II).", "extract the one you want first.")
-
-    def of(name: str, default: float) -> np.ndarray:
-        if name in names:
-            return np.asarray(table.data[name])
-        return np.full(channels.size, header.get(name, default))
-
-    error = np.asarray(table.data["STAT_ERR"], float) if "STAT_ERR" in names and not header.get("POISSERR") else None
-    return {
-        "header": header,
-        "channels": channels,
-        "counts": counts,
-        "stat_error": error,
-        "backscal": of("BACKSCAL", 1.0).astype(float),
-        "areascal": of("AREASCAL", 1.0).astype(float),
-        "quality": of("QUALITY", 0).astype(int),
-        "grouping": of("GROUPING", 0).astype(int),
-    }
+def _reopen(cls: type[Spectrum], path: Path, given: dict[str, Path]) -> Spectrum:
+    return cls.read(path, **given)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from xtendsrc.products.spectrum import GroupedSpectrum, Spectrum
+    from xtendsrc.products.grouped import GroupedSpectrum
+    from xtendsrc.products.spectrum import Spectrum
 
 BAND_KEV = (0.5, 10.0)
 

@@ -13,13 +13,10 @@ from xtendsrc.engines.job import Job
 from xtendsrc.errors import CalibrationMissingError, TaskError, TaskTimeoutError
 from xtendsrc.regions import RegionSet
 from xtendsrc.request import (
-    ExpMapRequest,
     ImageRequest,
     LightCurveRequest,
-    NetCurveRequest,
     RMFRequest,
     Selection,
-    SourceSpectrumRequest,
     SpectrumRequest,
 )
 from xtendsrc.settings import settings

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines.heasoft.discovery import Installation, find_installation, installation
 from xtendsrc.engines.heasoft.kinds import SUPPORTED_KINDS, refusal
@@ -29,14 +30,27 @@ __all__ = [
     "UserTask",
     "available",
     "caldb_version",
+    "calibration_region",
     "cancel_running",
     "find_installation",
     "installation",
     "make",
+    "nxb_spectrum",
+    "process",
     "run",
     "sweep",
     "task",
 ]
+
+
+_LATE = {"process": "process", "calibration_region": "regions", "nxb_spectrum": "regions"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs NumPy and astropy only when it is asked for."""
+    if name in _LATE:
+        return getattr(import_module(f"{__name__}.recipes.{_LATE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def task(

@@ -14,7 +14,7 @@ import numpy as np
 
 from xtendsrc import nominal
 from xtendsrc.engines.native.fits import creator
-from xtendsrc.errors import EngineUnavailableError, RegionError
+from xtendsrc.errors import EngineUnavailableError, RegionError, RequestError
 from xtendsrc.instrument import PIXEL_ARCSEC
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def make_rmf(job: Job, batch: Batch) -> Made:
         hdu.header["HDUCLAS1"], hdu.header["HDUCLAS2"], hdu.header["HDUVERS"] = "RESPONSE", kind, "1.3.0"
         hdu.header["CHANTYPE"], hdu.header["DETCHANS"] = "PI", 4096
         hdu.header[f"TLMIN{column}"], hdu.header[f"TLMAX{column}"] = 0, 4095
+        hdu.header["RMFVERSN"] = ("1992a", "obsolete, for old readers")
     matrix.header["HDUCLAS3"], matrix.header["LO_THRES"] = "REDIST", THRESHOLD
     matrix.header["NUMGRP"], matrix.header["NUMELT"] = len(first), sum(map(len, values))
     return _write(job, batch, [matrix, bounds])
@@ -91,10 +92,8 @@ def make_arf(job: Job, batch: Batch) -> Made:
 
     _only_nominal(job)
     request: Any = job.request
-    with fits.open(job.needs["expmap"]) as hdus:
-        header, exposure = hdus[0].header.copy(), np.asarray(hdus[0].data, float)
     geometry = batch.events(job).geometry
-    fraction = enclosed_fraction(request, exposure / float(header["EXPOSURE"]), geometry)
+    fraction = enclosed_fraction(request, _exposed(job.needs["expmap"]), geometry)
     if not fraction > 0:
         raise RegionError(
             f"No light of the source reaches exposed pixels of the region in {request.obs_id} {request.dataclass}.",
@@ -114,6 +113,7 @@ def make_arf(job: Job, batch: Batch) -> Made:
     )
     _identify(table.header, job)
     table.header["HDUCLAS1"], table.header["HDUCLAS2"], table.header["HDUVERS"] = "RESPONSE", "SPECRESP", "1.1.0"
+    table.header["ARFVERSN"] = ("1992a", "obsolete, for old readers")
     table.header["ENCFRAC"] = (fraction, "light of the source on exposed pixels of region")
     table.header["OFFAXIS"] = (off_axis, "[arcmin] of the source at the nominal pointing")
     return _write(job, batch, [table])
@@ -164,6 +164,22 @@ def _above_threshold(first: np.ndarray, probability: np.ndarray) -> tuple[np.nda
     stop = probability.shape[1] - good[:, ::-1].argmax(axis=1)
     rows = [p[a:b].astype(np.float32) for p, a, b in zip(probability, start, stop, strict=True)]
     return first + start, first + stop - 1, rows
+
+
+def _exposed(path: str) -> np.ndarray:
+    """Exposure of each SKY pixel as a fraction of the map's own (EXPOSURE of OFFAXISHIST: good time, no dead time).
+
+    Raises
+    ------
+    RequestError
+        If the map is binned, so that its pixels are not those of the region.
+    """
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        if round(float(hdus[0].header.get("IMGBIN", 1))) != 1:
+            raise RequestError(f"The exposure map {path} is binned.", "make an ARF from one with binning=1.")
+        return np.asarray(hdus[0].data, float) / float(hdus["OFFAXISHIST"].header["EXPOSURE"])
 
 
 def _only_nominal(job: Job) -> None:

@@ -61,7 +61,7 @@ class Catalogue:
         chosen = {}
         for obs_id, observation in self.observations.items():
             try:
-                if observation.separation(position) <= radius and any(
+                if observation.pointing.separation(position) <= radius and any(
                     dc.covers(position) for dc in observation.dataclasses.values()
                 ):
                     chosen[obs_id] = observation

@@ -82,10 +82,11 @@ class Observation:
             self._registry = Registry(self.output)
         return self._registry
 
-    def separation(self, position: SkyCoord) -> Quantity:
-        """Give the angle between a position and the pointing (the optical axis) of the observation."""
+    @cached_property
+    def pointing(self) -> SkyCoord:
+        """Where the optical axis points."""
         geometry = next(iter(self.dataclasses.values())).geometry
-        return geometry.det_to_icrs(*geometry.optical_axis).separation(position)
+        return geometry.det_to_icrs(*geometry.optical_axis)
 
     @property
     def dataclasses(self) -> DataClasses:

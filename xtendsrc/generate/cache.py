@@ -27,8 +27,8 @@ def arrays_of(kind: str, path: Path) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        An image of up to a megapixel as ``PRIMARY.data``; the columns of a light curve or a spectrum as
-        ``<extension>.<column>``; the header of either as text in ``<extension>.header``.
+        An image of up to a megapixel as ``PRIMARY.data``, its header as ``PRIMARY.text``; the columns of a light curve
+        or a spectrum as ``<extension>.<column>``, their names (one line) and the header as ``<extension>.text``.
     """
     from astropy.io import fits
 
@@ -36,13 +36,14 @@ def arrays_of(kind: str, path: Path) -> dict[str, np.ndarray]:
         return {}
     with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
         if kind in IMAGES and int(np.prod(hdus[0].shape)) <= MEGAPIXEL:
-            return {"PRIMARY.data": _native(hdus[0].data), "PRIMARY.header": _text(hdus[0].header)}
+            return {"PRIMARY.data": _native(hdus[0].data), "PRIMARY.text": _bytes(hdus[0].header.tostring())}
         if kind in TABLES:
             name = TABLES[kind]
             table = hdus[name]
             rows = table.data.view(np.ndarray)
-            columns = {f"{name}.{column}": _native(rows[column]) for column in rows.dtype.names or ()}
-            return {**columns, f"{name}.header": _text(table.header)}
+            names = rows.dtype.names or ()
+            columns = {f"{name}.{column}": _native(rows[column]) for column in names}
+            return {**columns, f"{name}.text": _bytes(",".join(names) + "\n" + table.header.tostring())}
     return {}
 
 
@@ -50,5 +51,5 @@ def _native(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=True)
 
 
-def _text(header: Any) -> np.ndarray:
-    return np.frombuffer(header.tostring().encode("ascii"), dtype=np.uint8)
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("ascii"), dtype=np.uint8)

@@ -17,7 +17,6 @@ from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from astropy.table import Table
 
@@ -83,8 +82,8 @@ def plan(*products: Any, engine: str = "auto", force: bool = False) -> Table:
     return build(flatten(products), engine, force).table()
 
 
-def ensure(product: Product) -> Path:
-    """Give the path of a product's file, making it first if it is missing or stale.
+def ensure(product: Product) -> None:
+    """Make a product if it is missing or stale.
 
     Raises
     ------
@@ -99,7 +98,6 @@ def ensure(product: Product) -> Path:
         )
     if found != "ready":
         product.compute()
-    return product.target.registry.path(product.key)
 
 
 def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bool) -> list[Outcome]:

@@ -28,6 +28,7 @@ PIXEL_DEG = 4.91106681541e-4
 PIXEL_ARCSEC = PIXEL_DEG * 3600
 FOC_OFFSET = (-172.5, -174.5)
 """FOC_XOFF, FOC_YOFF of the telescope definition: puts the aim point on DET (733, 731) (*computed guess*)."""
+HEMISPHERE = np.cos(np.radians(89.0))
 OPTICAL_AXIS = (733.0, 731.0)
 """OPTDETX, OPTDETY if the header lacks them: where on-axis targets land, on CCD2, to 10 pixels."""
 
@@ -181,9 +182,25 @@ class Geometry:
 
     def icrs_to_sky(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """SKY X, Y of celestial positions (of any frame); NaN beyond the hemisphere of the pointing."""
-        x, y = self.wcs.world_to_pixel(position)
-        near = self._centre().separation(position.transform_to(self.frame)).deg < 89.0
-        return np.where(near, x + 1.0, np.nan), np.where(near, y + 1.0, np.nan)
+        place = position.icrs
+        unit, _, _ = _axes(place.ra.deg, place.dec.deg)
+        unit = np.tensordot(self._from_icrs, unit, axes=1)
+        r, e, n = _axes(self.ra_nom, self.dec_nom)
+        depth = np.tensordot(r, unit, axes=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = np.where(depth > HEMISPHERE, depth, np.nan) * np.radians(PIXEL_DEG)
+            return (
+                SKY_CENTRE - np.tensordot(e, unit, axes=1) / scale,
+                SKY_CENTRE + np.tensordot(n, unit, axes=1) / scale,
+            )
+
+    @cached_property
+    def _from_icrs(self) -> np.ndarray:
+        """The rotation from ICRS to the frame of the sky grid, as astropy has it."""
+        from astropy.coordinates import SkyCoord
+
+        axes = SkyCoord(np.eye(3), representation_type="cartesian", frame="icrs").transform_to(self.frame)
+        return np.asarray(axes.cartesian.xyz.value)
 
     def det_to_icrs(self, detx: ArrayLike, dety: ArrayLike) -> SkyCoord:
         """ICRS coordinates of DET positions, for the nominal pointing."""
@@ -224,8 +241,3 @@ class Geometry:
         """Arcminutes from the optical axis at DET positions (tangent plane)."""
         dx, dy = np.asarray(detx) - self.optical_axis[0], np.asarray(dety) - self.optical_axis[1]
         return np.hypot(dx, dy) * (PIXEL_ARCSEC / 60)
-
-    def _centre(self) -> SkyCoord:
-        from astropy.coordinates import SkyCoord
-
-        return SkyCoord(self.ra_nom, self.dec_nom, unit="deg", frame=self.frame)

@@ -67,7 +67,7 @@ class Product:
         self._request: Request | None = request
         self._target: Target | None = target
         self._file: Path | None = None
-        self._content: tuple[tuple[int, int], Any] | None = None
+        self._content: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -199,7 +199,8 @@ class Product:
             return self._file
         from xtendsrc.generate import ensure
 
-        return ensure(self)
+        ensure(self)
+        return self.target.registry.path(self.key)
 
     @property
     def header(self) -> fits.Header:
@@ -209,14 +210,21 @@ class Product:
 
     @property
     def content(self) -> dict[str, Any]:
-        """Everything read from the file, read again when the file has changed."""
-        path = self.path
-        stat = path.stat()
-        stamp = (stat.st_mtime_ns, stat.st_size)
+        """Everything read from the product, made first if it must be, and read again when it has changed."""
+        if self._target is None:
+            stamp = (self.path.stat().st_mtime_ns, self.path.stat().st_size)
+        else:
+            from xtendsrc.generate import ensure
+
+            ensure(self)
+            stamp = self._target.registry.stamp(self.key)
         if self._content is None or self._content[0] != stamp:
-            self._content = (stamp, self._load(path))
-        content: dict[str, Any] = self._content[1]
-        return content
+            self._content = (stamp, self._cached() or self._load(self.path))
+        return self._content[1]
+
+    def _cached(self) -> dict[str, Any] | None:
+        """Give the content from the copy that the registry keeps, for kinds that can do with it."""
+        return None
 
     def _load(self, path: Path) -> dict[str, Any]:
         raise NotImplementedError

@@ -9,6 +9,7 @@ from xtendsrc.products.base import Product
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from astropy.io import fits
     from astropy.table import Table
     from astropy.time import Time
     from astropy.units import Quantity
@@ -97,10 +98,18 @@ class LightCurve(Product):
             )
         return self.table[column].data.astype(float) / u.s * u.ct
 
+    @property
+    def header(self) -> fits.Header:
+        """The header of the RATE extension."""
+        from astropy.io import fits
+
+        content = self.content
+        if "header" not in content:
+            content["header"] = fits.Header.fromstring(content["text"])
+        header: fits.Header = content["header"]
+        return header
+
     def _load(self, path: Path) -> dict[str, Any]:
-        cached = self._cached()
-        if cached is not None:
-            return cached
         from astropy.io import fits
         from astropy.table import Table
 
@@ -111,18 +120,15 @@ class LightCurve(Product):
         return {"table": Table(columns), "header": header}
 
     def _cached(self) -> dict[str, Any] | None:
-        """Give the copy that the registry keeps, if this product has one."""
         if self._target is None:
             return None
         arrays = self._target.registry.arrays(self.key)
-        if "RATE.header" not in arrays:
+        if "RATE.text" not in arrays:
             return None
-        from astropy.io import fits
         from astropy.table import Table
 
-        header = fits.Header.fromstring(arrays.pop("RATE.header").tobytes().decode("ascii"))
-        names = [h for h in (header[f"TTYPE{i}"] for i in range(1, header["TFIELDS"] + 1)) if f"RATE.{h}" in arrays]
-        return {"table": Table({n: arrays[f"RATE.{n}"] for n in names}), "header": header}
+        names, text = arrays["RATE.text"].tobytes().decode("ascii").split("\n", 1)
+        return {"table": Table({n: arrays[f"RATE.{n}"] for n in names.split(",")}, copy=False), "text": text}
 
 
 class NetCurve(LightCurve):

@@ -17,6 +17,7 @@ from xtendsrc.registry.layout import Layout, checked_key, checked_relative
 from xtendsrc.registry.record import Entry, Record, Status, dumps, what_changed
 from xtendsrc.registry.session import Session
 from xtendsrc.registry.table import as_table
+from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,10 +69,12 @@ class Registry:
         self._session.remake = self._holdings.everything
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "read_only": self.read_only, "durable": self.durable}
+        return {"root": self.root, "read_only": self.read_only, "durable": self.durable, "lock_kind": self.lock_kind}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]  # all that an object holds beside these is read from disk
+        # the kind of lock goes along, so that all workers of a batch exclude each other
+        with settings(lock=state.pop("lock_kind")):
+            self.__init__(**state)  # type: ignore[misc]  # all that an object holds beside these is read from disk
 
     def __repr__(self) -> str:
         return f"Registry({str(self.root)!r}{', read_only=True' if self.read_only else ''})"
@@ -151,6 +154,17 @@ class Registry:
         if broken := self._holdings.content(row):
             raise _unusable(key, broken)
         return self.root / row.path
+
+    def stamp(self, key: str) -> tuple[str, int, int]:
+        """Give state, size and modification time of a product's file as committed, to notice that it was made anew.
+
+        Raises
+        ------
+        RegistryError
+            If the product is not there, or its file was changed.
+        """
+        row = self._usable(key)
+        return row.state, row.size, row.mtime_ns
 
     def arrays(self, key: str) -> dict[str, np.ndarray]:
         """Give the arrays stored with a product, by name; empty if there are none (read its file then).

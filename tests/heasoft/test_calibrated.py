@@ -117,9 +117,10 @@ def test_a_source_spectrum_names_its_companions_and_is_grouped(make, regions):
         assert sums.min() >= 20
 
 
-def test_responses_share_one_ray_trace(make, regions):
+def test_responses_share_one_ray_trace(make, regions, tmp_path):
     spectrum = make(spectrum_of(regions["src"]))
-    expmap = make(EXPMAP)
+    expmap = str(tmp_path / "map.fits")
+    Path(expmap).write_bytes(gzip.decompress((STEADY / "exp_SKY_cal0.fits.gz").read_bytes()))
     rmf = RMFRequest(spectrum=spectrum_of(regions["src"]), **WHERE)
     rmf_path = make(rmf, spectrum=spectrum)
     rays = RaytraceRequest(position=POSITION, expmap=EXPMAP, rmf=rmf, numphoton=1000, **WHERE)

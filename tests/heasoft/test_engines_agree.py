@@ -1,6 +1,8 @@
 """The same requests through both engines: the tasks of a HEADAS on one side, NumPy on the other."""
 
 import itertools
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from astropy.io import fits
 
 from xtendsrc.engines import heasoft, native
 from xtendsrc.engines.job import Job
-from xtendsrc.errors import CalibrationMissingError, TaskError, TaskTimeoutError
+from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError, TaskError, TaskTimeoutError
 from xtendsrc.regions import RegionSet
 from xtendsrc.request import (
     ImageRequest,
@@ -213,3 +215,39 @@ def test_calibrated_products_need_caldb(make, monkeypatch):
     assert "CALDB is not set" in reason
     with pytest.raises(CalibrationMissingError, match="CALDB is not set"):
         make(RMFRequest(spectrum=SpectrumRequest(selection=Selection(), **WHERE), **WHERE))
+
+
+def test_threads_through_heasoftpy_do_not_mix(standin, on, tmp_path):
+    """Process-wide PFILES and cwd are heasoftpy's way; each call must still get its own."""
+    bands = [(100 + 50 * n, 149 + 50 * n) for n in range(8)]
+
+    def one(band):
+        scratch = tmp_path / f"band{band[0]}"
+        scratch.mkdir()
+        request = ImageRequest(selection=Selection(channels=band), binning=4, **WHERE)
+        with settings(runner="heasoftpy"):
+            return fits.getdata(heasoft.make(Job(request=request, files={"events": (str(EVENTS),)}), scratch).path)
+
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(one, bands))
+    pi = fits.getdata(EVENTS, "EVENTS")["PI"]
+    sums = [int(image.sum()) for image in images]
+    assert len(set(sums)) > 4
+    assert all(s <= np.count_nonzero((pi >= lo) & (pi <= hi)) for s, (lo, hi) in zip(sums, bands, strict=True))
+
+
+def test_a_broken_heasoftpy_is_no_obstacle(standin, on, tmp_path, monkeypatch, caplog):
+    broken = tmp_path / "headas"
+    shutil.copytree(standin, broken)
+    (broken / "lib/python/heasoftpy/__init__.py").write_text("raise ImportError('half installed')\n")
+    monkeypatch.setenv("HEADAS", str(broken))
+    monkeypatch.setenv("PYTHONPATH", str(broken / "lib/python"))
+    place = tmp_path / "made"
+    place.mkdir()
+    request = ImageRequest(selection=BAND, binning=4, **WHERE)
+    with settings(runner="auto"):
+        made = heasoft.make(Job(request=request, files={"events": (str(EVENTS),)}), place)
+    assert "runner" not in made.versions
+    assert "half installed" in caplog.text
+    with settings(runner="heasoftpy"), pytest.raises(EngineUnavailableError, match="half installed"):
+        heasoft.make(Job(request=request, files={"events": (str(EVENTS),)}), tmp_path)

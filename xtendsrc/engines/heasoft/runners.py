@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from xtendsrc.engines.heasoft.discovery import Installation
+
+log = logging.getLogger("xtendsrc.heasoft")
 
 _WORKER = Path(__file__).with_name("heasoftpy_worker.py")
 _READY_SECONDS = 120.0
@@ -195,6 +198,17 @@ class HeasoftpyRunner:
             if not alive:
                 interpreter.close()
 
+    def start(self) -> None:
+        """Start one interpreter, to see that heasoftpy can be used.
+
+        Raises
+        ------
+        EngineUnavailableError
+            It cannot.
+        """
+        with self.workspace():
+            pass
+
     def _take(self, base: Path | None) -> _Interpreter:
         with self._lock:
             while self._idle:
@@ -256,8 +270,22 @@ def runner_for(installed: Installation, name: RunnerName | None = None) -> Runne
     wanted = name or settings.values.runner
     if wanted == "heasoftpy" and not installed.heasoftpy:
         raise EngineUnavailableError("heasoftpy is not installed here.", 'choose runner="direct" or "auto".')
-    kind = "heasoftpy" if wanted == "heasoftpy" or (wanted == "auto" and installed.heasoftpy) else "direct"
-    return _runner(kind, installed)
+    if wanted == "heasoftpy" or (wanted == "auto" and installed.heasoftpy and _heasoftpy_works(installed)):
+        return _runner("heasoftpy", installed)
+    return _runner("direct", installed)
+
+
+@lru_cache(maxsize=16)
+def _heasoftpy_works(installed: Installation) -> bool:
+    """Whether heasoftpy can be imported by a child interpreter; said once if not."""
+    runner = _runner("heasoftpy", installed)
+    try:
+        if isinstance(runner, HeasoftpyRunner):
+            runner.start()
+    except EngineUnavailableError as problem:
+        log.warning("%s Tasks are called directly.", problem.what)
+        return False
+    return True
 
 
 def ask_version(installed: Installation) -> str:

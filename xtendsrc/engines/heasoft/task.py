@@ -198,14 +198,16 @@ def heasoftpy_call(task: str, arguments: Mapping[str, str]) -> str:
 
 
 def _shortened(parfile: ParFile, arguments: Mapping[str, str]) -> dict[str, str]:
-    """The parameters for the command line: all, or, when that is too long, those that differ from the defaults.
+    """The parameters for the command line: all, or, when that is too long, without those left at their defaults.
 
-    Empty values never go there: some readers take ``name=`` for a question. The private parameter file has them all.
+    Hidden parameters go first: for the others a task might ask. Empty values never go there: some readers take
+    ``name=`` for a question. The private parameter file has them all.
     """
     limit = XPI_LINE if parfile.task in XPI_TASKS else LONGEST_LINE
     given = {k: v for k, v in arguments.items() if v}
-    if _length(parfile.task, given) > limit:
-        given = {k: v for k, v in given.items() if v != parfile[k].default}
+    for droppable in (lambda p: not p.queried, lambda p: True):
+        if _length(parfile.task, given) > limit:
+            given = {k: v for k, v in given.items() if v != parfile[k].default or not droppable(parfile[k])}
     if (length := _length(parfile.task, given)) > limit:
         raise TaskParameterError(
             f"The command line of {parfile.task} would have {length} characters; it crashes beyond {limit}.",

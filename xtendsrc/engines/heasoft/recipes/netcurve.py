@@ -34,6 +34,7 @@ def make_netcurve(job: Job, bench: Bench) -> Made:
     ratio = area_ratio(job) if request.background is not None else 0.0
     background = job.needs.get("background", job.needs["source"])
     links = {"source.lc": job.needs["source"], "back.lc": background}
+    links = {name: str(_plain(Path(path), bench.path(name))) for name, path in links.items()}
     parameters = {"infile": "source.lc", "bgfile": "back.lc", "outfile": NET, "multi": 1.0, "multb": ratio}
     parameters |= {"addsubr": False, "docor": True, "err_mode": 2}
     bench.run(Call(task="lcmath", parameters=parameters, links=links, outputs=(NET,)))
@@ -71,6 +72,18 @@ def _exposure(masks: EventMasks, request: LightCurveRequest, image: np.ndarray, 
         return float(image.sum())
     limits = (1, image.shape[1] * binning), (1, image.shape[0] * binning)
     return float(image[region.image_mask(limits, binning)].sum())
+
+
+def _plain(path: Path, target: Path) -> Path:
+    """Copy a light curve without its Poisson errors: lcmath shall see what extractor wrote."""
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        hdu = hdus["RATE"]
+        columns = fits.ColDefs([c for c in hdu.columns if c.name not in ("ERROR_LO", "ERROR_HI")])
+        hdus[hdus.index_of("RATE")] = fits.BinTableHDU.from_columns(columns, header=hdu.header)
+        hdus.writeto(target)
+    return target
 
 
 def _check(bench: Bench, path: Path, source: str, background: str, ratio: float) -> None:

@@ -9,7 +9,7 @@ from xtendsrc.engines.heasoft.discovery import installation
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.heasoft.workspace import private_workspace
 from xtendsrc.errors import TaskError
-from xtendsrc.regions import RegionSet
+from xtendsrc.regions import RegionSet, calibration_discs
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +26,7 @@ DISCS = "refdata/calsrc_XTD_det.reg"
 def calibration_region(
     header: Header, headas: str | os.PathLike[str] | None = None, teldef: str = "CALDB", runner: Runner | None = None
 ) -> RegionSet:
-    """Put HEASoft's own calibration-source discs on the sky with coordpnt.
+    """Put the calibration-source discs (HEASoft's own file, else the published values) on the sky with coordpnt.
 
     The nominal pointing (RA_NOM, DEC_NOM, PA_NOM) is given, not the mean one: only then do the discs lie where the
     exposure map is zero.
@@ -53,8 +53,8 @@ def calibration_region(
         The discs came back in another number.
     """
     installed = installation(headas)
-    discs = installed.headas / DISCS
-    links: dict[str, str | Path] = {"discs.reg": discs}
+    published = calibration_discs(None, "DET")
+    links: dict[str, str | Path] = {}
     ra, dec, roll = (float(header[name]) for name in ("RA_NOM", "DEC_NOM", "PA_NOM"))
     parameters: dict[str, Any] = {"input": "discs.reg", "outfile": "sky.reg", "telescop": "XRISM", "instrume": "XTEND"}
     parameters |= {"ra": ra, "dec": dec, "roll": roll, "ranom": ra, "decnom": dec, "startsys": "DET"}
@@ -63,10 +63,13 @@ def calibration_region(
         parameters["teldeffile"] = Path(teldef).name
         links[Path(teldef).name] = teldef
     with private_workspace() as staging:
+        installed_discs = installed.headas / DISCS
+        discs = installed_discs if installed_discs.is_file() else published.write(staging.root / "discs.reg")
+        links["discs.reg"] = discs
         call = Call(task="coordpnt", parameters=parameters, links=links, outputs=("sky.reg",))
         result = run(call, staging.root, installed, runner)
         region = RegionSet.read(result.outputs["sky.reg"])
-    if len(region.shapes) != len(RegionSet.read(discs, "DET").shapes) or region.included:
+    if len(region.shapes) != len(published.shapes) or region.included:
         raise TaskError("coordpnt did not keep the calibration-source discs as they are.", "look at its log.")
     return region
 

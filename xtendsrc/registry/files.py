@@ -118,11 +118,15 @@ def is_debris(path: Path) -> bool:
     """Whether a ``.part`` file is more than a day old and its writer is not a process of this machine."""
     if (match := _PART.search(path.name)) is None:
         return False
+    return age(path) > DAY and not process_exists(int(match[1]))
+
+
+def age(path: Path) -> float:
+    """Seconds since a file was last written; 0 if it is not there."""
     try:
-        age = time.time() - path.stat().st_mtime
+        return time.time() - path.stat().st_mtime
     except FileNotFoundError:
-        return False
-    return age > DAY and not process_exists(int(match[1]))
+        return 0.0
 
 
 def process_exists(pid: int) -> bool:

@@ -2,7 +2,8 @@
 
 Only header blocks are rewritten; data are copied byte for byte, whatever task wrote them. Checksums follow the FITS
 Standard 4.0, 4.4.2.7 and appendix J (ones-complement sums of 32-bit words); long strings follow 4.2.1.2 (CONTINUE).
-Such sums do not see zeros that became ones, or words in another order, so XTSCRC holds the CRC-32 of all data as well.
+Such sums do not see zeros that became ones, or words in another order, and editors of headers keep them right; so
+XTSCRC holds a CRC-32 of all data and all header cards but the checksums themselves.
 """
 
 from __future__ import annotations
@@ -176,9 +177,10 @@ class _Sums:
         self.data: list[int] = []
         self.crc = 0
 
-    def pass_on(self, source: BinaryIO, length: int, target: BinaryIO | None = None) -> None:
-        """Read one HDU's data, and write them on."""
+    def pass_on(self, cards: Sequence[bytes], source: BinaryIO, length: int, target: BinaryIO | None = None) -> None:
+        """Count one HDU's cards, read its data, and write these on."""
         total = 0
+        self.crc = zlib.crc32(b"".join(_without(cards, (*_SUMS, b"XTSCRC"))), self.crc)
         while length:
             chunk = source.read(min(CHUNK, length))
             if not chunk or len(chunk) % 4:
@@ -243,7 +245,7 @@ def stamp(made: Path, out: BinaryIO, entry: Entry) -> str:
                 cards = _without(cards, _SUMS)
             start = out.tell()
             out.seek(len(_header_block(cards, 0, _ZEROS)), os.SEEK_CUR)
-            sums.pass_on(f, length, out)
+            sums.pass_on(cards, f, length, out)
             end = out.tell()
             out.seek(start)
             out.write(_summed_header(cards, sums.data[-1]))
@@ -327,7 +329,7 @@ def check(path: Path) -> str:
             after = f.tell()
             f.seek(start)
             header = ones_sum(f.read(after - start))
-            sums.pass_on(f, data_bytes(cards, path.name))
+            sums.pass_on(cards, f, data_bytes(cards, path.name))
             written = [int(m[1]) for card in cards if (m := re.match(rb"DATASUM = '(\d+) *'", card))]
             if written != [sums.data[-1]] or ones_sum(b"", header + sums.data[-1]) != _ALL_ONES:
                 where = f"HDU {len(sums.data) - 1} of {path.name}"
@@ -336,5 +338,5 @@ def check(path: Path) -> str:
     if own is None or own.n_hdus != len(sums.data):
         raise NotFITSError(f"{path.name} has lost its stamp or an HDU.")
     if own.crc != f"{sums.crc:08x}":
-        raise NotFITSError(f"the checksum XTSCRC of {path.name} does not fit its data.")
+        raise NotFITSError(f"the checksum XTSCRC of {path.name} does not fit its content.")
     return str(sums)

@@ -64,9 +64,9 @@ def lock_kind_for(path: str | os.PathLike[str]) -> LockName:
 def _file_lock(path: Path, kind: LockName) -> filelock.BaseFileLock:
     if kind == "native":
         return filelock.FileLock(path, thread_local=False)
-    soft = getattr(filelock, "StrictSoftFileLock", filelock.SoftFileLock)
-    lock: filelock.BaseFileLock = soft(path, thread_local=False)
-    return lock
+    # of filelock's marker files the kind that a killed holder of this machine does not keep for ever: two makers of one
+    # product at once cost time, never correctness
+    return filelock.SoftFileLock(path, thread_local=False)
 
 
 class _Threads:
@@ -138,7 +138,7 @@ def _acquired(path: Path, kind: LockName, timeout: float | None) -> filelock.Bas
         except filelock.Timeout as err:
             if timeout is not None:
                 raise _busy(path, timeout) from err
-            log.info("waiting for %s, held by another process", path)
+            log.warning("waiting for %s, held by another process; if that ended on another machine, delete it", path)
             lock.acquire(poll_interval=0.1)
     return lock
 

@@ -149,6 +149,7 @@ def _debris(root: Path) -> Iterator[Path]:
     yield from (path for path in sorted(root.rglob("*.part")) if files.is_debris(path))
     yield from sorted((root / ".registry").rglob("*.damaged-*.h5"))
     yield from sorted(root.glob("registry.damaged-*.h5"))
+    yield from (path for path in sorted((root / ".registry" / "locks").glob("*")) if files.age(path) > files.DAY)
 
 
 def export(registry: Registry, target: Path, table: Table) -> Path:

@@ -108,7 +108,7 @@ def lightcurve(source: Source, dc: DataClass, *, background: Any = "auto", engin
     options.setdefault("min_fraction", MIN_FRACTION)
     region = background_region(source, dc, background)
     own = declare.lightcurve_request(dc, region=source.region, exclude_calibration=True, **options)
-    other = None if region is None else replace(own, region=region, min_fraction=0.0)
+    other = None if region is None else replace(own, region=region)
     expmap_request = _expmap(dc, own.selection.gti)
     request = NetCurveRequest(
         obs_id=dc.obs_id, dataclass=str(dc.code), source=own, background=other, expmap=expmap_request

@@ -117,6 +117,16 @@ def test_a_source_spectrum_names_its_companions_and_is_grouped(make, regions):
         assert sums.min() >= 20
 
 
+@pytest.mark.parametrize("grouping", ["min 20", "constant 5", "fwhm/3"])
+def test_groupings_agree_with_the_native_engine(make, regions, grouping):
+    spectrum = make(spectrum_of(regions["src"]))
+    needs = {"spectrum": spectrum, "expmap": str(STEADY / "exp_SKY_cal0.fits.gz")}
+    request = SourceSpectrumRequest(spectrum=spectrum_of(regions["src"]), expmap=EXPMAP, grouping=grouping, **WHERE)
+    theirs, ours = (fits.getdata(make(request, engine, **needs), "SPECTRUM") for engine in ("heasoft", "native"))
+    for name in ("COUNTS", "GROUPING", "QUALITY"):
+        assert np.array_equal(theirs[name], ours[name]), name
+
+
 def test_responses_share_one_ray_trace(make, regions, tmp_path):
     spectrum = make(spectrum_of(regions["src"]))
     expmap = str(tmp_path / "map.fits")
@@ -144,6 +154,9 @@ def test_net_curves_subtract_by_exposed_area(make, regions):
     image = fits.getdata(expmap).astype(float)
     ratio = np.divide(*(image[regions[n].image_mask(((1, 2430), (1, 2430)))].sum() for n in ("src", "bkg")))
     net, own, other = (fits.getdata(p, "RATE") for p in (path, source, background))
+    native_net = fits.getdata(make(request, "native", source=source, background=background, expmap=expmap), "RATE")
+    for name in native_net.names:
+        assert net[name] == pytest.approx(native_net[name], rel=1e-4, abs=1e-6), name
     assert net["RATE"] == pytest.approx(own["RATE"] - ratio * other["RATE"], rel=1e-4, abs=1e-6)
     assert net["ERROR"] == pytest.approx(np.hypot(own["ERROR"], ratio * other["ERROR"]), rel=1e-4, abs=1e-6)
     assert np.all(net["ERROR_HI"] > 0)

@@ -13,16 +13,16 @@ import numpy as np
 
 from xtendsrc.engines.heasoft.recipes import extractor
 from xtendsrc.engines.heasoft.task import Call
-from xtendsrc.engines.native.selection import EventMasks
-from xtendsrc.errors import RegionError
-from xtendsrc.events import EventList
+from xtendsrc.engines.native.backscal import region_backscal
+from xtendsrc.engines.native.netcurve import read_curve, subtract
+from xtendsrc.engines.native.selection import Batch
 
 if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.recipes.bench import Bench
     from xtendsrc.engines.job import Job, Made
-    from xtendsrc.request import LightCurveRequest
 
 NET = "net.lc"
+EXTRA = ("ERROR_LO", "ERROR_HI", "SRC_RATE", "SRC_ERR", "BKG_RATE", "BKG_ERR")
 
 
 def make_netcurve(job: Job, bench: Bench) -> Made:
@@ -31,7 +31,7 @@ def make_netcurve(job: Job, bench: Bench) -> Made:
     Expected of it: the bins of the source's curve, and the rates and errors of plain quadrature.
     """
     request: Any = job.request
-    ratio = area_ratio(job) if request.background is not None else 0.0
+    ratio = area_ratio(job, bench) if request.background is not None else 0.0
     background = job.needs.get("background", job.needs["source"])
     links = {"source.lc": job.needs["source"], "back.lc": background}
     links = {name: str(_plain(Path(path), bench.path(name))) for name, path in links.items()}
@@ -40,38 +40,24 @@ def make_netcurve(job: Job, bench: Bench) -> Made:
     bench.run(Call(task="lcmath", parameters=parameters, links=links, outputs=(NET,)))
     path = bench.path(NET)
     _check(bench, path, job.needs["source"], background, ratio)
-    _finish(path, job.needs["source"], background, ratio)
+    _finish(path, job.needs["source"], job.needs.get("background"), ratio)
     return bench.made(path)
 
 
-def area_ratio(job: Job) -> float:
+def area_ratio(job: Job, bench: Bench) -> float:
     """Exposure summed over the source's region, over that of the background's.
 
     Raises
     ------
     RegionError
-        One of the regions has no exposure.
+        One of the regions has no exposure, or is on another grid than the map.
     """
-    from astropy.io import fits
-
     request: Any = job.request
-    with fits.open(job.needs["expmap"], memmap=False) as hdus:
-        image = np.asarray(hdus[0].data, dtype=np.float64)
-        binning = int(hdus[0].header.get("IMGBIN", 1))
-    masks = EventMasks(EventList.read(job.files["events"]))
-    source, background = (_exposure(masks, r, image, binning) for r in (request.source, request.background))
-    if not (source > 0 and background > 0):
-        empty = "source" if not source > 0 else "background"
-        raise RegionError(f"The {empty} region of the net curve has no exposure.", "is the source in this data class?")
+    batch = Batch([job], bench.scratch)
+    source, background = (
+        region_backscal(job, batch, raw, job.needs["expmap"]) for raw in (request.source, request.background)
+    )
     return source / background
-
-
-def _exposure(masks: EventMasks, request: LightCurveRequest, image: np.ndarray, binning: int) -> float:
-    region = masks.region(request.region, request.exclude_calibration).pixel_region
-    if region is None:
-        return float(image.sum())
-    limits = (1, image.shape[1] * binning), (1, image.shape[0] * binning)
-    return float(image[region.image_mask(limits, binning)].sum())
 
 
 def _plain(path: Path, target: Path) -> Path:
@@ -115,25 +101,22 @@ def _centres(table: Any, header: Any) -> np.ndarray:
     return np.asarray(table["TIME"], dtype=np.float64) + float(header.get("TIMEZERO", 0.0))
 
 
-def _finish(path: Path, source: str, background: str, ratio: float) -> None:
-    """State the scale, and replace the Poisson errors that were copied from the source's curve by those of the net.
-
-    The lower error of a difference has the upper one of what is subtracted, and the other way round.
-    """
+def _finish(path: Path, source: str, background: str | None, ratio: float) -> None:
+    """Add what lcmath does not give: the Poisson errors of the difference, and the two rates it was made from."""
     from astropy.io import fits
 
-    (own, header), (other, _) = (_read(Path(p)) for p in (source, background))
-    low, high, back_low, back_high = (np.asarray(t[n], float) for t in (own, other) for n in ("ERROR_LO", "ERROR_HI"))
+    own, header = read_curve(source)
+    other = None if background is None else read_curve(background)[0]
     with fits.open(path, memmap=False) as hdus:
         hdu = hdus["RATE"]
         live = float(header.get("DEADC", 1.0)) if hdu.header.get("DEADAPP") else 1.0
-        columns = fits.ColDefs([c for c in hdu.columns if c.name not in ("ERROR_LO", "ERROR_HI")])
-        extra = [
-            fits.Column("ERROR_LO", "E", "count/s", array=np.hypot(low, ratio * back_high) / live),
-            fits.Column("ERROR_HI", "E", "count/s", array=np.hypot(high, ratio * back_low) / live),
-        ]
-        table = fits.BinTableHDU.from_columns(columns + fits.ColDefs(extra), header=hdu.header)
-        table.header["AREARAT"] = (ratio, "exposed area of source over background")
+        columns = subtract(own, other, ratio, live)
+        extra = [fits.Column(name, "E", "count/s", array=columns[name]) for name in EXTRA]
+        table = fits.BinTableHDU.from_columns(hdu.columns + fits.ColDefs(extra), header=hdu.header)
+        table.header["BKGSCALE"] = (ratio, "background to source region, area x exposure")
+        if other is None:
+            table.header["HDUCLAS2"] = "TOTAL"
+            table.header["BACKAPP"] = (False, "background is subtracted")
         hdus[hdus.index_of("RATE")] = table
         part = path.with_name(f"{path.name}.part")
         hdus.writeto(part)

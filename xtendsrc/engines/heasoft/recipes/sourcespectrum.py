@@ -16,9 +16,10 @@ import numpy as np
 
 from xtendsrc.engines.heasoft.recipes import extractor
 from xtendsrc.engines.heasoft.task import Call
-from xtendsrc.engines.native.selection import EventMasks
-from xtendsrc.errors import RegionError, RequestError
-from xtendsrc.events import EventList
+from xtendsrc.engines.native import backscal as ours
+from xtendsrc.engines.native.backscal import read_map, region_backscal
+from xtendsrc.engines.native.selection import Batch
+from xtendsrc.errors import RequestError
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SPECTRUM = "spectrum.pha"
 MAP = "expmap.fits"
 REGION_FILE = "region.reg"
+_SCHEME = re.compile(r"(min|constant|opt|optmin|bmin|snmin|optsnmin)(?:\s+(\d+(?:\.\d+)?))?")
 LINKS = {"BACKFILE": "background", "RESPFILE": "rmf", "ANCRFILE": "arf"}
 
 
@@ -59,27 +61,17 @@ def _exposed_area(job: Job, bench: Bench) -> tuple[RegionSet, float, float]:
     ------
     RegionError
         The region has no exposure.
+    InputFileError
+        The map is binned.
     """
-    from astropy.io import fits
-
-    request: Any = job.request
-    with fits.open(job.needs["expmap"], memmap=False) as hdus:
-        image = np.asarray(hdus[0].data, dtype=np.float64)
-        norm = float(hdus["OFFAXISHIST"].header["EXPOSURE"])
-        if int(hdus[0].header.get("IMGBIN", 1)) != 1:
-            raise RequestError("BACKSCAL needs an exposure map that is not binned.", "make it with binning=1.")
-    masks = EventMasks(EventList.read(job.files["events"]))
-    wanted = masks.region(request.spectrum.region, request.spectrum.exclude_calibration).pixel_region
+    raw = job.request.spectrum  # type: ignore[attr-defined]  # requests of this kind have one
+    batch = Batch([job], bench.scratch)
+    expected = region_backscal(job, batch, raw, job.needs["expmap"])
+    image, norm = read_map(job.needs["expmap"])
+    wanted = batch.events(job).region(raw.region, raw.exclude_calibration).pixel_region
     ny, nx = image.shape
-    limits = (1, nx), (1, ny)
-    region = wanted or RegionSet("SKY", (Shape("box", ((nx + 1) / 2, (ny + 1) / 2, nx, ny, 0.0)),))
-    total = float(image[region.image_mask(limits)].sum())
-    if not total > 0:
-        raise RegionError(
-            f"The region of the spectrum of {request.obs_id} {request.dataclass} has no exposure.",
-            "check that the data class covers it.",
-        )
-    return region, norm, total / norm / image.size
+    whole = Shape("box", ((nx + 1) / 2, (ny + 1) / 2, nx, ny, 0.0))
+    return wanted or RegionSet("SKY", (whole,)), norm, expected
 
 
 def _check(bench: Bench, path: Path, expected: float, original: str) -> None:
@@ -93,37 +85,54 @@ def _check(bench: Bench, path: Path, expected: float, original: str) -> None:
 
 
 def _group(job: Job, bench: Bench, path: Path) -> Path:
-    """Group by a HEASoft task: ``min N``, ``constant N``, ``opt``, ``optmin N``, ``bmin N`` or ``snmin N``.
+    """Group by the HEASoft task that knows the scheme; by our own code where none does.
+
+    ftgrouppha has ``min N``, ``constant N``, ``opt``, ``optmin N``, ``bmin N``, ``snmin N`` and ``optsnmin N``.
 
     Raises
     ------
     RequestError
-        The grouping is none of them, or needs a response or background that is not there.
+        The grouping is unknown, or needs a response or background that is not there.
     """
     request: Any = job.request
-    text = request.grouping.strip().lower().replace("=", " ")
-    match = re.fullmatch(r"(min|constant|opt|optmin|bmin|snmin|optsnmin)(?:\s+(\d+(?:\.\d+)?))?", text)
-    if match is None:
-        raise RequestError(
-            f"HEASoft knows no grouping {request.grouping!r}.",
-            'give "min N", "opt", "optmin N", "bmin N", "snmin N", or group with engine="native".',
-        )
-    kind, scale = match[1], float(match[2] or 1)
-    if kind == "min" and not bench.installed.has("ftgrouppha") and bench.installed.has("grppha"):
-        parameters: dict[str, Any] = {"comm": f"group min {scale:g} & exit", "tempc": "exit"}
+    match = _SCHEME.fullmatch(request.grouping.strip().lower())
+    installed = bench.installed
+    if match is not None and installed.has("ftgrouppha"):
+        parameters, links = _ftgrouppha(job, match[1], float(match[2] or 1))
+        return _run_grouping(bench, path, "ftgrouppha", parameters, links)
+    if match is not None and match[1] == "min" and installed.has("grppha"):
+        parameters = {"comm": f"group min {float(match[2] or 1):g} & exit", "tempc": "exit"}
         return _run_grouping(bench, path, "grppha", parameters, {})
-    parameters = {"grouptype": kind, "groupscale": scale}
+    return _group_ourselves(job, bench, path)
+
+
+def _ftgrouppha(job: Job, kind: str, scale: float) -> tuple[dict[str, Any], dict[str, str]]:
+    parameters: dict[str, Any] = {"grouptype": kind, "groupscale": scale}
     links: dict[str, str] = {}
-    for name, role, kinds in (
-        ("respfile", "rmf", {"opt", "optmin", "optsnmin"}),
-        ("backfile", "background", {"bmin", "snmin", "optsnmin"}),
-    ):
-        if kind in kinds:
-            if role not in job.needs:
-                raise RequestError(f"The grouping {request.grouping!r} needs a {role}.", "ask for one, or use min N.")
-            parameters[name] = f"in.{role}"
-            links[f"in.{role}"] = job.needs[role]
-    return _run_grouping(bench, path, "ftgrouppha", parameters, links)
+    wanted = {
+        "respfile": ("rmf", {"opt", "optmin", "optsnmin"}),
+        "backfile": ("background", {"bmin", "snmin", "optsnmin"}),
+    }
+    for name, (role, kinds) in wanted.items():
+        if kind not in kinds:
+            continue
+        if role not in job.needs:
+            raise RequestError(f"The grouping {kind!r} needs a {role}.", "ask for one, or use min N.")
+        parameters[name] = f"in.{role}"
+        links[f"in.{role}"] = job.needs[role]
+    return parameters, links
+
+
+def _group_ourselves(job: Job, bench: Bench, path: Path) -> Path:
+    from astropy.io import fits
+
+    request: Any = job.request
+    target = bench.path("grouped.pha")
+    with fits.open(path, memmap=False) as hdus:
+        table = hdus["SPECTRUM"]
+        hdus["SPECTRUM"] = ours._grouped(table, ours._grouping(table, job, request.grouping))
+        hdus.writeto(target)
+    return target
 
 
 def _run_grouping(bench: Bench, path: Path, task: str, parameters: dict[str, Any], links: dict[str, str]) -> Path:

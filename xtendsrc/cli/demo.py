@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Simulate, make, draw, and say what was done."""
     import astropy.units as u
     from astropy.coordinates import SkyCoord
+    from regions import CircleSkyRegion
 
     import xtendsrc as xs
 
@@ -44,7 +45,12 @@ def run(args: argparse.Namespace) -> int:
     _simulate(root / "archive", position)
     with xs.settings(engine=args.engine):
         source = xs.PointSource(
-            position, radius=2 * u.arcmin, name="Demo source", archive=root / "archive", output=root / "products"
+            position,
+            radius=2 * u.arcmin,
+            name="Demo source",
+            interlopers=CircleSkyRegion(_cloud(position), 4.5 * u.arcmin),
+            archive=root / "archive",
+            output=root / "products",
         )
         products = _declare(source)
         report = xs.compute(products)
@@ -56,6 +62,13 @@ def run(args: argparse.Namespace) -> int:
     _print_table(products, pictures)
     print(f"Done in {time.perf_counter() - started:.0f} s.")
     return 0
+
+
+def _cloud(position: SkyCoord) -> SkyCoord:
+    """Where the extended source beside the star is."""
+    import astropy.units as u
+
+    return position.directional_offset_by(300 * u.deg, 9 * u.arcmin)
 
 
 def _simulate(archive: Path, position: SkyCoord) -> None:
@@ -70,7 +83,7 @@ def _simulate(archive: Path, position: SkyCoord) -> None:
 
     star = simulate.Source(position, simulate.PowerLaw(1.8), rate=1.2 * u.ct / u.s, name="star", lightcurve=flicker)
     cloud = simulate.Source(
-        position.directional_offset_by(200 * u.deg, 9 * u.arcmin),
+        _cloud(position),
         simulate.Thermal(2.5),
         rate=1.5 * u.ct / u.s,
         shape=simulate.Beta(1.2 * u.arcmin),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import RequestError
-from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, new_axes
+from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, legend, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,21 +52,25 @@ def view_lightcurve(
     RequestError
         For an unknown time axis.
     """
+    axis = _TimeAxis(product, time)
+    own = ax is None
     if ax is None:
         ax = new_axes(CURVE_SIZE, figure, position)
-    axis = _TimeAxis(product, time)
-    if shade:
-        _shade(ax, product, axis)
-    half = product.exposed.value / 2
-    seconds = product.seconds
+    seconds, half = product.seconds, product.bin.value / 2
     x = axis.of(seconds)
-    spread = np.abs(axis.of(seconds + half) - axis.of(seconds - half)) / 2 if time != "utc" else None
+    spread = (axis.of(seconds + half) - axis.of(seconds - half)) / 2 if time != "utc" else None
     errors = np.vstack([product.error_lo.value, product.error_hi.value])
     ax.errorbar(x, product.rate.value, errors, spread, "o", ms=3, lw=0.9, c=colour, label=label)
+    span = _span(product)
+    if shade:
+        _shade(ax, product, axis, span)
+    if own:
+        ax.set_xlim(*axis.of(np.array(span)))
     axis.label(ax)
     ax.set_ylabel("Rate (counts / s)")
-    ax.set_title(product.title if title is None else title, fontsize=10)
-    ax.margins(x=0.01)
+    ax.set_title(product.title if title is None else title, fontsize=10, loc="left")
+    if shade or label:
+        legend(ax)
     return ax
 
 
@@ -75,10 +79,10 @@ def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, *
     ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
     table = product.table
     x = _TimeAxis(product, options.get("time", "hours")).of(product.seconds)
-    if parts and "BACK_RATE" in table.colnames:
+    if parts and "BKG_RATE" in table.colnames:
         ax.step(x, table["SRC_RATE"], where="mid", c=SOURCE, lw=0.8, alpha=0.8, label="source region")
-        ax.step(x, table["BACK_RATE"], where="mid", c=BACKGROUND, lw=0.8, alpha=0.9, label="background, scaled")
-        ax.legend(fontsize=8, frameon=False, ncols=3)
+        ax.step(x, table["BKG_RATE"], where="mid", c=BACKGROUND, lw=0.8, alpha=0.9, label="background, scaled")
+        legend(ax)
     return ax
 
 
@@ -116,11 +120,29 @@ class _TimeAxis:
         }
         ax.set_xlabel(names[self.scale])
         if self.scale == "utc":
-            ax.tick_params(axis="x", rotation=20)
+            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+            locator = AutoDateLocator()
+            ax.xaxis.set_major_locator(locator)
+            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        elif self.scale in ("mission", "mjd"):
+            ax.locator_params(axis="x", nbins=6)
+            ax.ticklabel_format(axis="x", style="plain", useOffset=False)
 
 
-def _shade(ax: Axes, product: LightCurve, axis: _TimeAxis) -> None:
+def _span(product: LightCurve) -> tuple[float, float]:
+    """Give the mission seconds the axis covers: all bins and all good time, and a hundredth of it on either side."""
+    seconds, half, gti = product.seconds, product.bin.value / 2, product.gti
+    low = min(np.min(seconds - half, initial=np.inf), gti.start[0])
+    high = max(np.max(seconds + half, initial=-np.inf), gti.stop[-1])
+    margin = 0.01 * (high - low)
+    return float(low - margin), float(high + margin)
+
+
+def _shade(ax: Axes, product: LightCurve, axis: _TimeAxis, span: tuple[float, float]) -> None:
+    """Shade the time of a span that is in no good interval: before the first, between them, and after the last."""
     gti = product.gti
-    for index, (start, stop) in enumerate(zip(gti.stop[:-1], gti.start[1:], strict=True)):
+    starts, stops = np.append(span[0], gti.stop), np.append(gti.start, span[1])
+    for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         low, high = axis.of(np.array([start, stop]))
-        ax.axvspan(low, high, color=SHADE, lw=0, zorder=0, label="no good time" if index == 0 else None)
+        ax.axvspan(low, high, color=SHADE, lw=0, zorder=0, label="outside good time" if index == 0 else None)

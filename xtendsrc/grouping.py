@@ -18,17 +18,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtendsrc.errors import RequestError
+from xtendsrc.nominal import fwhm as nominal_fwhm
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-EV_PER_CHANNEL = 6.0
+KEV_PER_CHANNEL = 0.006
 
 LEFT_OVER = 2
 """QUALITY of channels left over: bad, by the choice of software."""
 
-_SCHEME = re.compile(r"(min|constant)\s+(\d+)|fwhm\s*/\s*(\d+(?:\.\d+)?)(?:\s*,?\s*background\s*(?:>=\s*)?(\d+))?")
-_HINT = 'give None, "min N", "constant N", "fwhm/3" or "fwhm/3, background >= N".'
+_SCHEME = re.compile(
+    r"(min|constant)\s+(\d+)|fwhm\s*/\s*(\d+(?:\.\d+)?)(?:\s*,?\s*(background|counts)\s*(?:>=\s*)?(\d+))?"
+)
+_HINT = 'give None, "none", "min N", "constant N", "fwhm/3" or "fwhm/3, background >= N".'
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,15 @@ class Scheme:
 
     kind: str
     size: float = 1.0
-    background: int = 0
+    background: int | None = None
+    counts: int = 0
 
     @classmethod
     def parse(cls, text: str | None) -> Scheme:
         """Read ``none``, ``min 20``, ``constant 4``, ``fwhm/3`` or ``fwhm/3, background >= 1``.
 
-        ``fwhm/3`` alone asks for no counts of the background in particular.
+        ``fwhm/3`` alone asks for one count of the background a bin, where there is a background. ``fwhm/2, counts >=
+        10`` asks for counts of the spectrum itself instead: for drawings, since it biases fits as ``min N`` does.
 
         Raises
         ------
@@ -81,31 +86,13 @@ class Scheme:
         found = _SCHEME.fullmatch(words)
         if not found:
             raise RequestError(f"The grouping {text!r} is unknown.", _HINT)
-        kind, number, parts, background = found.groups()
+        kind, number, parts, of, least = found.groups()
         size = float(number or parts)
         if size <= 0:
             raise RequestError(f"The grouping {text!r} has no size.", _HINT)
-        return cls(kind or "fwhm", size, int(background or 0))
-
-
-def resolution(energy: ArrayLike) -> np.ndarray:
-    """Nominal energy resolution of Xtend.
-
-    ``FWHM^2 = (2.355 x 3.65 x 6)^2 + 2.355^2 x 0.12 x 3.65 E + (0.0185 E)^2`` in eV: read noise of 6 electrons, Fano
-    noise, and a term in proportion to the energy that brings it to the 170 eV measured at 5.9 keV.
-
-    Parameters
-    ----------
-    energy : array_like
-        eV.
-
-    Returns
-    -------
-    ndarray
-        Full width at half maximum, eV.
-    """
-    e = np.asarray(energy, dtype=float)
-    return np.sqrt((2.355 * 3.65 * 6) ** 2 + 2.355**2 * 0.12 * 3.65 * e + (0.0185 * e) ** 2)
+        if of == "counts":
+            return cls("fwhm", size, 0, int(least))
+        return cls(kind or "fwhm", size, None if least is None else int(least))
 
 
 def group(
@@ -125,7 +112,8 @@ def group(
     background : array_like of int, shape (n,), optional
         Counts of the background a channel, for schemes that ask for them.
     fwhm : array_like of float, shape (n,), optional
-        Energy resolution in channels (from the RMF, say); by default `resolution` in channels of 6 eV.
+        Energy resolution in channels (from the RMF, say); by default the nominal one for channels of 6 eV
+        from 0 (`xtendsrc.nominal.fwhm`).
 
     Raises
     ------
@@ -143,9 +131,12 @@ def group(
     if rule.background and background is None:
         raise RequestError(f"The grouping {scheme!r} needs a background.", "give one, or group without it.")
     if fwhm is None:
-        fwhm = resolution((np.arange(len(values)) + 0.5) * EV_PER_CHANNEL) / EV_PER_CHANNEL
-    other = np.zeros(len(values)) if background is None else np.asarray(background)
-    return _from_stops(_wide(np.asarray(fwhm, dtype=float) / rule.size, other, rule.background), len(values))
+        fwhm = nominal_fwhm((np.arange(len(values)) + 0.5) * KEV_PER_CHANNEL) / KEV_PER_CHANNEL
+    width = np.asarray(fwhm, dtype=float) / rule.size
+    if rule.counts or background is None:
+        return _from_stops(_wide(width, values, rule.counts), len(values))
+    least = 1 if rule.background is None else rule.background
+    return _from_stops(_wide(width, np.asarray(background), least), len(values))
 
 
 def _full(counts: np.ndarray, least: int) -> np.ndarray:
@@ -161,9 +152,9 @@ def _full(counts: np.ndarray, least: int) -> np.ndarray:
         reached = int(total[stop])
 
 
-def _wide(width: np.ndarray, background: np.ndarray, least: int) -> np.ndarray:
-    """Where bins end that are as wide as ``width`` at their start and hold enough background."""
-    total = np.concatenate([[0.0], np.cumsum(background)])
+def _wide(width: np.ndarray, counts: np.ndarray, least: int) -> np.ndarray:
+    """Where bins end that are as wide as ``width`` at their start and hold enough counts."""
+    total = np.concatenate([[0.0], np.cumsum(counts)])
     stops: list[int] = []
     start = 0
     while start < len(width):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.expmap.conftest import DATA
-from xtendsrc.engines.native.grouping import group
 from xtendsrc.errors import RequestError
+from xtendsrc.grouping import group
 from xtendsrc.nominal import fwhm
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from xtendsrc.products.spectrum import Spectrum
 
-FIT_GROUPING = "fwhm/3, background >= 1"
-"""Groups of a third of the resolution that hold at least one background count each: they depend on no source count, so
-that the W statistic is unbiased; ``min 1`` of the source shifts a photon index by one sigma at 2000 counts."""
+FIT_GROUPING = "fwhm/3"
+"""Groups of a third of the resolution that hold at least one background count each, where there is a background: they
+depend on no source count, so that the W statistic is unbiased; ``min 1`` of the source shifts a photon index by one
+sigma at 2000 counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +109,6 @@ class GroupedSpectrum:
         import astropy.units as u
 
         return counts / self.exposure / self.width * u.ct / u.s / u.keV
-
-
-def fit_grouping(spectrum: Spectrum) -> str:
-    """Give the scheme that fits use: `FIT_GROUPING`, less its second condition where there is no background."""
-    return FIT_GROUPING if spectrum.background is not None else FIT_GROUPING.partition(",")[0]
 
 
 def group_spectrum(spectrum: Spectrum, scheme: str | None = None, energy: Any = None) -> GroupedSpectrum:

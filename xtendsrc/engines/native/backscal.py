@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.io import fits
 
-from xtendsrc.engines.native.grouping import Grouping, group
 from xtendsrc.errors import InputFileError, ProductError, RegionError
+from xtendsrc.grouping import Grouping, group
 from xtendsrc.nominal import fwhm as nominal_fwhm
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def make_sourcespectrum(job: Job, batch: Batch) -> Made:
         old = float(header.get("BACKSCAL", 1.0))
         header["BACKSCAL"] = (value, "exposure in the region / (norm x pixels)")
         for role, keyword in LINKS.items():
-            header[keyword] = Path(job.needs[role]).name if role in job.needs else "none"
+            header[keyword] = (Path(job.needs[role]).name if role in job.needs else "none", "")
         source = Path(job.needs["expmap"]).name
         header.add_history(f"BACKSCAL weighted with {source}; by area alone {old:.9g}")
         if request.grouping:

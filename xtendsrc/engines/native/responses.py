@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 THRESHOLD = 1e-6
 HISTORY = (
-    "NOMINAL response of xtendsrc: published areas, resolution and optics, NOT CALIBRATED.",
-    "Area: nested-cone model of the mirror scaled to 310 cm2 at 6 keV (3C 273 in orbit).",
-    "Resolution: 170 eV FWHM at 5.9 keV; Gaussian only, no escape, fluorescence or tail.",
+    "NOMINAL response: NOT CALIBRATED. Published areas, resolution, optics.",
+    "Area: nested cones, scaled to 310 cm2 at 6 keV (3C 273 in orbit).",
+    "Resolution: 170 eV FWHM at 5.9 keV; one Gaussian, no escape, no tail.",
 )
 WARNING = "nominal response: not calibrated"
 

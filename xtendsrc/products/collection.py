@@ -101,11 +101,16 @@ class Products(Sequence["Product"]):
 _ABSENT = object()
 
 
+_IDENTITY = ("source", "obs_id", "dataclass", "kind", "key", "engine", "status", "status_reason")
+
+
 def _field(product: Product, name: str) -> Any:
-    if hasattr(type(product), name):
+    """Give a field of a product without making it: what it is and its state first, then what was asked for."""
+    request = product._request
+    if name in _IDENTITY:
         return getattr(product, name)
-    for holder in (product.request, getattr(product.request, "selection", None)):
+    selections = [getattr(r, "selection", None) for r in (request, getattr(request, "source", None))]
+    for holder in (request, *selections, None if request else product):
         if hasattr(holder, name):
             return getattr(holder, name)
-    source = getattr(product.request, "source", None)
-    return getattr(getattr(source, "selection", None), name, _ABSENT)
+    return _ABSENT

@@ -36,6 +36,11 @@ def new_axes(
     return figure.add_subplot(*position, **options)
 
 
+def legend(ax: Axes) -> None:
+    """Explain what is drawn in one line above the axes, at the right, where it hides nothing."""
+    ax.legend(fontsize=8, frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1)
+
+
 def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, **options: Any) -> Path:
     """Draw a product into an image file, without pyplot: no window opens and no figure stays.
 

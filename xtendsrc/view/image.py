@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from xtendsrc.errors import RequestError
 from xtendsrc.view.figure import IMAGE_SIZE, new_axes
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
     from astropy.visualization.wcsaxes import WCSAxes as Axes
     from astropy.wcs import WCS
     from matplotlib.figure import Figure
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from xtendsrc.products.image import ImageLike
     from xtendsrc.regions import RegionSet
 
-LARGEST = 1300
-"""Pixels on a side above which an image is drawn block-averaged; the product's data stay as they are."""
+logger = logging.getLogger(__name__)
+
+LARGEST = 640
+"""Pixels on a side above which a whole image is drawn in blocks, about those of a screen; zoomed ones and the
+product's data stay as they are."""
 STRETCHES = ("linear", "sqrt", "log", "asinh")
 LABELS = {"ct": "counts / pixel", "s": "exposure (s)", "ct / s": "counts / s / pixel"}
 REGION, EXCLUDED, BACKGROUND, CALIBRATION = "#4fd3ff", "#ff5d5d", "#ffd24f", "#7dff9b"
@@ -27,30 +32,54 @@ REGION, EXCLUDED, BACKGROUND, CALIBRATION = "#4fd3ff", "#ff5d5d", "#ffd24f", "#7
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels as they are drawn, and how they lie on the unbinned grid.
+    """Pixels as they are drawn, and how they lie on the axes, which count the product's own pixels.
 
     Attributes
     ----------
     data : ndarray, (ny, nx)
         What is drawn.
     wcs : WCS
-        Its coordinates.
-    step : int
-        Unbinned pixels on a side of a drawn pixel.
+        Coordinates of the product's own pixels.
+    block : int
+        The product's pixels on a side of a drawn one.
+    binning : int
+        Unbinned pixels on a side of the product's own.
     frame : str
         ``SKY`` or ``DET``.
     """
 
     data: np.ndarray
     wcs: WCS
-    step: int
+    block: int
+    binning: int
     frame: str
 
-    def to_drawn(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Turn unbinned 1-based pixel coordinates into those of the drawing."""
+    @property
+    def size(self) -> tuple[float, float]:
+        """Where a corner lies, and the side of a drawn pixel, on the axes: DET axes count unbinned pixels from 1."""
+        return (0.5, float(self.block * self.binning)) if self.frame == "DET" else (-0.5, float(self.block))
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of what is drawn."""
+        ny, nx = self.data.shape
+        corner, side = self.size
+        return corner, corner + nx * side, corner, corner + ny * side
+
+    def to_axes(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Turn unbinned 1-based pixel coordinates into those of the axes."""
+        x, y = np.asarray(x, float), np.asarray(y, float)
         if self.frame == "DET":
             return x, y
-        return (x - 0.5) / self.step - 0.5, (y - 0.5) / self.step - 0.5
+        return (x - 0.5) / self.binning - 0.5, (y - 0.5) / self.binning - 0.5
+
+    def transform(self, ax: Axes) -> Any:
+        """How the product's pixels come onto axes that may have another WCS."""
+        return ax.transData if self.frame == "DET" or self.on(ax) else ax.get_transform(self.wcs)
+
+    def on(self, ax: Axes) -> bool:
+        """Tell whether axes count this product's pixels."""
+        return self.frame == "DET" or bool(ax.wcs.to_header(relax=True) == self.wcs.to_header(relax=True))
 
 
 def view_image(
@@ -107,14 +136,8 @@ def view_image(
     RequestError
         For an unknown stretch, or axes without sky coordinates for a SKY image.
     """
-    picture = _picture(product, smooth)
-    if ax is None:
-        options = {"projection": picture.wcs} if picture.frame == "SKY" else {}
-        ax = new_axes(IMAGE_SIZE, figure, position, **options)
-    elif picture.frame == "SKY" and not hasattr(ax, "wcs"):
-        raise RequestError(
-            "A SKY image needs axes with sky coordinates.", "make them with plt.subplot(projection=image.wcs)."
-        )
+    picture = _picture(product, smooth, whole=zoom_in is False)
+    ax, own = _axes(ax, picture, figure, position)
     drawn = _draw(ax, picture, stretch, cmap, limits)
     source_region = product.source_region if view_regions or zoom_in is not False else None
     if view_regions and source_region is not None:
@@ -125,14 +148,28 @@ def view_image(
         outline(ax, product, picture, RegionSet.of(regions), REGION)
     if calibration or view_regions:
         _outline_calibration(ax, product, picture)
-    if zoom_in is False:
-        _trim(ax, picture)
-    else:
-        _zoom(ax, product, picture, zoom_in, source_region)
+    _frame(ax, product, picture, zoom_in, own, source_region)
     if cross_hair is not None:
-        ax.plot(cross_hair.icrs.ra.deg, cross_hair.icrs.dec.deg, "+", ms=18, mew=1.2, c="w", transform=_icrs(ax))
-    _label(ax, product, picture, drawn, title, colorbar)
+        _cross(ax, picture, cross_hair)
+    _label(ax, product, picture, title)
+    if colorbar:
+        _explain(ax, product, picture, drawn)
     return ax
+
+
+def _axes(ax: Axes | None, picture: Picture, figure: Figure | None, position: Any) -> tuple[Axes, bool]:
+    """Give axes for a picture, and whether they are new."""
+    if ax is None:
+        options = {"projection": picture.wcs} if picture.frame == "SKY" else {}
+        return new_axes(IMAGE_SIZE, figure, position, **options), True
+    celestial = hasattr(ax, "wcs") and ax.wcs.has_celestial
+    if picture.frame == "SKY" and not celestial:
+        raise RequestError(
+            "A SKY image needs axes with sky coordinates.", "make them with plt.subplot(projection=image.wcs)."
+        )
+    if picture.frame == "DET" and celestial:
+        raise RequestError("A DET image cannot be drawn on sky coordinates.", "give it plain axes.")
+    return ax, False
 
 
 def view_expmap(product: ImageLike, ax: Axes | None = None, *, stretch: str = "linear", **options: Any) -> Axes:
@@ -159,35 +196,37 @@ def view_source_regions(
 
 def outline(ax: Axes, product: ImageLike, picture: Picture, region: RegionSet, colour: str) -> None:
     """Outline a region: what it includes in a colour, what it excludes in red dashes."""
-    from xtendsrc.regions import RegionSet
-
     pixels = product.on_grid(region)
     for shapes, edge, style in ((pixels.included, colour, "-"), (pixels.excluded, EXCLUDED, "--")):
-        for x, y in RegionSet(pixels.frame, shapes).outline() if shapes else ():
-            drawn_x, drawn_y = picture.to_drawn(np.asarray(x), np.asarray(y))
-            ax.plot(np.append(drawn_x, drawn_x[0]), np.append(drawn_y, drawn_y[0]), style, c=edge, lw=1.3)
+        _lines(ax, picture, shapes, style, edge)
 
 
-def _picture(product: ImageLike, smooth: float) -> Picture:
-    data, wcs, binning = product.data, product.wcs, product.binning
-    block = max(1, -(-max(data.shape) // LARGEST))
+def _lines(ax: Axes, picture: Picture, shapes: Any, style: str, colour: str, width: float = 1.3) -> None:
+    from xtendsrc.regions import RegionSet
+
+    if not shapes:
+        return
+    transform = picture.transform(ax)
+    for x, y in RegionSet(picture.frame, tuple(shapes)).outline():
+        along, up = picture.to_axes(x, y)
+        closed = np.append(along, along[0]), np.append(up, up[0])
+        ax.plot(*closed, style, c=colour, lw=width, transform=transform, scalex=False, scaley=False)
+
+
+def _picture(product: ImageLike, smooth: float, whole: bool = True) -> Picture:
+    data, binning = product.data, product.binning
+    block = max(1, -(-max(data.shape) // LARGEST)) if whole else 1
     if block > 1:
-        ny, nx = (n // block for n in data.shape)
-        blocks = data[: ny * block, : nx * block].reshape(ny, block, nx, block)
+        ny, nx = (-(-n // block) for n in data.shape)
+        padded = np.zeros((ny * block, nx * block), data.dtype)
+        padded[: data.shape[0], : data.shape[1]] = data
+        blocks = padded.reshape(ny, block, nx, block)
         data = blocks.sum((1, 3)) if product.unit == "ct" else blocks.mean((1, 3))
-        wcs = _coarse(wcs, block)
     if smooth:
         from scipy.ndimage import gaussian_filter
 
         data = gaussian_filter(np.nan_to_num(data.astype(float)), smooth / block)
-    return Picture(data, wcs, binning * block, product.frame)
-
-
-def _coarse(wcs: WCS, block: int) -> WCS:
-    coarse = wcs.deepcopy()
-    coarse.wcs.crpix = (wcs.wcs.crpix - 0.5) / block + 0.5
-    coarse.wcs.cdelt = wcs.wcs.cdelt * block
-    return coarse
+    return Picture(data, product.wcs, block, binning, product.frame)
 
 
 def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[float | None, float | None]) -> Any:
@@ -208,64 +247,79 @@ def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[flo
         "asinh": AsinhStretch(bend),
     }
     norm = ImageNormalize(vmin=low, vmax=high, stretch=curves[stretch], clip=True)
-    extent = None
-    if picture.frame == "DET":
+    if not picture.on(ax):
         ny, nx = picture.data.shape
-        extent = (0.5, nx * picture.step + 0.5, 0.5, ny * picture.step + 0.5)
-    elif ax.wcs.to_header(relax=True) != picture.wcs.to_header(relax=True):
-        ny, nx = picture.data.shape
-        edges = np.meshgrid(np.arange(nx + 1) - 0.5, np.arange(ny + 1) - 0.5)
-        return ax.pcolormesh(*edges, picture.data, norm=norm, cmap=cmap, transform=ax.get_transform(picture.wcs))
-    return ax.imshow(picture.data, origin="lower", norm=norm, cmap=cmap, interpolation="nearest", extent=extent)
+        corner, side = picture.size
+        edges = np.meshgrid(corner + side * np.arange(nx + 1), corner + side * np.arange(ny + 1))
+        return ax.pcolormesh(*edges, picture.data, norm=norm, cmap=cmap, transform=picture.transform(ax))
+    return ax.imshow(picture.data, origin="lower", norm=norm, cmap=cmap, interpolation="nearest", extent=picture.extent)
 
 
 def _outline_calibration(ax: Axes, product: ImageLike, picture: Picture) -> None:
     from xtendsrc.errors import MissingKeywordError
     from xtendsrc.instrument import Geometry
-    from xtendsrc.regions import RegionSet, calibration_discs
+    from xtendsrc.regions import calibration_discs
 
     try:
         geometry = Geometry.from_header(product.header)
-    except MissingKeywordError:
+    except MissingKeywordError as error:
+        logger.warning("The calibration discs cannot be outlined: %s", error)
         return
-    for shape in calibration_discs(geometry, picture.frame).shapes:
-        for x, y in RegionSet(picture.frame, (shape,)).outline():
-            drawn_x, drawn_y = picture.to_drawn(np.asarray(x), np.asarray(y))
-            ax.plot(drawn_x, drawn_y, ":", c=CALIBRATION, lw=1.1)
+    _lines(ax, picture, calibration_discs(geometry, picture.frame).shapes, ":", CALIBRATION, 1.1)
 
 
-def _trim(ax: Axes, picture: Picture) -> None:
-    """Show the part of the grid that has data, with a margin."""
+def _frame(ax: Axes, product: ImageLike, picture: Picture, zoom: Any, own: bool, region: RegionSet | None) -> None:
+    """Show the surroundings of the source region, or of new axes what has data; leave other people's axes alone."""
+    box = None
+    if zoom is not False and region is not None and picture.frame == "SKY":
+        box = _around(product, picture, zoom, region)
+    elif own:
+        box = _filled(picture)
+    if box is None:
+        return
+    x, y = np.meshgrid(*box)
+    corners = (picture.transform(ax) - ax.transData).transform(np.column_stack([x.ravel(), y.ravel()]))
+    ax.set_xlim(corners[:, 0].min(), corners[:, 0].max())
+    ax.set_ylim(corners[:, 1].min(), corners[:, 1].max())
+    if own:
+        ax.set_facecolor(ax.images[0].get_cmap()(0.0))
+
+
+def _filled(picture: Picture) -> tuple[np.ndarray, np.ndarray] | None:
+    """Give the part of the grid that has data, with a margin."""
     rows, columns = (np.flatnonzero(np.nan_to_num(picture.data).any(axis=a)) for a in (1, 0))
     if rows.size == 0:
-        return
-    scale, shift = (picture.step, 0.5) if picture.frame == "DET" else (1, -0.5)
-    margin = 0.03 * max(rows[-1] - rows[0], columns[-1] - columns[0]) * scale
-    ax.set_xlim(columns[0] * scale + shift - margin, (columns[-1] + 1) * scale + shift + margin)
-    ax.set_ylim(rows[0] * scale + shift - margin, (rows[-1] + 1) * scale + shift + margin)
-    ax.set_facecolor(ax.images[0].get_cmap()(0.0) if ax.images else "black")
+        return None
+    corner, side = picture.size
+    margin = 0.03 * max(np.ptp(rows), np.ptp(columns)) * side
+    ends = [corner + side * np.array([i[0], i[-1] + 1]) + np.array([-margin, margin]) for i in (columns, rows)]
+    return ends[0], ends[1]
 
 
-def _zoom(ax: Axes, product: ImageLike, picture: Picture, zoom: Any, region: RegionSet | None) -> None:
-    """Show the surroundings of the source region."""
-    if region is None or picture.frame == "DET":
-        _trim(ax, picture)
-        return
+def _around(product: ImageLike, picture: Picture, zoom: Any, region: RegionSet) -> tuple[np.ndarray, np.ndarray]:
+    """Give the surroundings of a region: three radii, or as far from its middle as an angle says."""
     from xtendsrc.instrument import PIXEL_ARCSEC
 
     low_x, high_x, low_y, high_y = product.on_grid(region).bounds
     half = 1.5 * max(high_x - low_x, high_y - low_y)
     if zoom is not True:
         half = float(zoom.to_value("arcsec")) / PIXEL_ARCSEC
-    centre_x, centre_y = (low_x + high_x) / 2, (low_y + high_y) / 2
-    (x0, x1), (y0, y1) = picture.to_drawn(
-        np.array([centre_x - half, centre_x + half]), np.array([centre_y - half, centre_y + half])
-    )
-    ax.set_xlim(x0, x1)
-    ax.set_ylim(y0, y1)
+    reach = np.array([-half, half])
+    return picture.to_axes((low_x + high_x) / 2 + reach, (low_y + high_y) / 2 + reach)
 
 
-def _label(ax: Axes, product: ImageLike, picture: Picture, drawn: Any, title: str | None, colorbar: bool) -> None:
+def _cross(ax: Axes, picture: Picture, position: SkyCoord) -> None:
+    """Mark a position with a cross that shows on bright and on dark."""
+    from matplotlib.patheffects import withStroke
+
+    if picture.frame != "SKY":
+        raise RequestError("A DET image has no sky positions to mark.", "view the image with frame='SKY'.")
+    x, y = picture.wcs.world_to_pixel(position)
+    line = {"ms": 20, "mew": 1.3, "c": "w", "path_effects": [withStroke(linewidth=3, foreground="k")]}
+    ax.plot([float(x)], [float(y)], "+", transform=picture.transform(ax), scalex=False, scaley=False, **line)
+
+
+def _label(ax: Axes, product: ImageLike, picture: Picture, title: str | None) -> None:
     if picture.frame == "SKY":
         ax.set_xlabel("Right ascension")
         ax.set_ylabel("Declination", labelpad=-0.3)
@@ -274,13 +328,27 @@ def _label(ax: Axes, product: ImageLike, picture: Picture, drawn: Any, title: st
         ax.set_xlabel("DETX (pixel)")
         ax.set_ylabel("DETY (pixel)")
     ax.set_title(product.title if title is None else title, fontsize=10)
-    if colorbar and ax.figure is not None:
-        blocks = picture.step // product.binning
-        label = LABELS.get(product.unit, product.unit)
-        if blocks > 1 and product.unit == "ct":
-            label = f"counts / {picture.step} x {picture.step} pixels"
-        ax.figure.colorbar(drawn, ax=ax, label=label, fraction=0.046, pad=0.02)
 
 
-def _icrs(ax: Axes) -> Any:
-    return ax.get_transform("icrs") if hasattr(ax, "wcs") else ax.transData
+def _explain(ax: Axes, product: ImageLike, picture: Picture, drawn: Any) -> None:
+    """Put a colour bar beside the axes, as high as they are, with few and round numbers."""
+    label = LABELS.get(product.unit, product.unit)
+    if picture.block > 1 and product.unit == "ct":
+        side = picture.block * picture.binning
+        label = f"counts / {side} x {side} pixels"
+    beside = ax.inset_axes((1.02, 0.0, 0.035, 1.0))
+    bar = ax.figure.colorbar(drawn, cax=beside, label=label)
+    bar.set_ticks(_ticks(drawn.norm))
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.minorticks_off()
+
+
+def _ticks(norm: Any) -> list[float]:
+    """Round values that lie evenly along a stretched colour bar."""
+    ticks: list[float] = []
+    for value in np.asarray(norm.inverse(np.linspace(0, 1, 7)), float):
+        step = 10.0 ** np.floor(np.log10(max(abs(value - norm.vmin), 1e-12 * (norm.vmax - norm.vmin)))) / 2
+        nice = float(np.clip(round(value / step) * step, norm.vmin, norm.vmax))
+        if not ticks or norm(nice) - norm(ticks[-1]) > 0.07:
+            ticks.append(float(f"{nice:.6g}"))
+    return ticks

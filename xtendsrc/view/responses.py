@@ -27,8 +27,14 @@ def view_arf(
     if ax is None:
         ax = new_axes(CURVE_SIZE, figure, position)
     low, high = product.energies.value.T
-    ax.plot((low + high) / 2, product.area_cm2, c=SOURCE, lw=1)
+    area = product.area_cm2
+    ax.plot((low + high) / 2, area, c=SOURCE, lw=1)
     ax.set_xscale("log")
+    seen = np.flatnonzero(area > 0)
+    if seen.size:
+        ax.set_xlim(low[seen[0]] or high[seen[0]], high[seen[-1]])
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("Energy (keV)")
     ax.set_ylabel("Effective area (cm$^2$)")
     _mark(ax, product, title)

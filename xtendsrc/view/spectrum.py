@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from xtendsrc.products.spectrum import Spectrum
 
 BAND_KEV = (0.5, 10.0)
+EYE_GROUPING = "fwhm/2, counts >= 10"
+"""For drawings: half a resolution element, or more where counts are few."""
 
 
 def view_spectrum(
     product: Spectrum,
     ax: Axes | None = None,
     *,
-    grouping: str = "min 25",
+    grouping: str = EYE_GROUPING,
     energy: Any = None,
     parts: bool = True,
     title: str | None = None,
@@ -38,7 +40,8 @@ def view_spectrum(
     ax : Axes, optional
         Where; new axes if not given.
     grouping : str
-        How channels are summed for the drawing; see `Spectrum.grouped`.
+        How channels are summed for the drawing, half a resolution element and ten counts by default; see
+        `Spectrum.grouped`.
     energy : Quantity of two energies, optional
         The band drawn (0.5-10 keV).
     parts : bool
@@ -58,16 +61,23 @@ def view_spectrum(
         _steps(ax, grouped, grouped.background_rate, BACKGROUND, "background, scaled")
     ax.set_xscale("log")
     ax.set_yscale("log")
-    positive = grouped.rate.value[grouped.rate.value > 0]
-    if positive.size:
-        ax.set_ylim(bottom=max(positive.min() / 3, positive.max() * 1e-6))
+    _limit(ax, grouped)
     ax.set_xlabel("Energy (keV)")
     ax.set_ylabel("counts / s / keV")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(_few_labels)
-    ax.set_title(product.title if title is None else title, fontsize=10)
-    ax.legend(fontsize=8, frameon=False)
+    nominal = "   (nominal response: not calibrated)" if product.response_kind == "nominal" else ""
+    ax.set_title((product.title if title is None else title) + nominal, fontsize=10, loc="left")
+    ax.legend(fontsize=8, frameon=False, loc="upper right")
     return ax
+
+
+def _limit(ax: Axes, grouped: GroupedSpectrum) -> None:
+    """Show what is positive: down to a third of the faintest point or step, over six decades at most."""
+    rates = np.concatenate([grouped.rate.value, grouped.background_rate.value])
+    positive = rates[rates > 0]
+    if positive.size:
+        ax.set_ylim(bottom=max(positive.min() / 3, positive.max() * 1e-6))
 
 
 def _few_labels(value: float, _: float) -> str:
@@ -81,5 +91,6 @@ def _points(ax: Axes, grouped: GroupedSpectrum, rate: Any, colour: str, label: s
 
 
 def _steps(ax: Axes, grouped: GroupedSpectrum, rate: Any, colour: str, label: str) -> None:
-    edges = np.append(grouped.energy_lo, grouped.energy_hi[-1:])
-    ax.stairs(rate.value, edges, color=colour, lw=0.9, alpha=0.9, label=label)
+    """Draw a level a group, with nothing where there is none and no group joined to one across a gap."""
+    levels = np.where(rate.value > 0, rate.value, np.nan)
+    ax.hlines(levels, grouped.energy_lo, grouped.energy_hi, color=colour, lw=1.1, alpha=0.8, label=label, zorder=1)

@@ -166,8 +166,12 @@ class ArchiveError(XtendsrcError, OSError):
 
 
 class DownloadError(ArchiveError):
-    """A file could not be downloaded completely and verified."""
+    """Files could not be downloaded completely and verified; ``report`` is the table of what became of each."""
+
+    def __init__(self, what: str, next_step: str = "", report: object = None) -> None:
+        super().__init__(what, next_step)
+        self.report = report
 
 
-class ProprietaryDataError(ArchiveError):
+class ProprietaryDataError(DownloadError):
     """The data are not public yet."""

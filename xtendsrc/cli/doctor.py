@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.discovery import Installation
 
 PACKAGES = ("numpy", "scipy", "astropy", "regions", "h5py", "matplotlib", "astroquery", "filelock", "tqdm", "httpx")
+OPTIONAL = {"boto3": "download from AWS", "distributed": "Dask clusters"}
 NOT_HERE = "-"
 
 

@@ -204,7 +204,7 @@ def check(region: RegionSet, place: Place) -> None:
     Raises
     ------
     BackgroundError
-        If less than half of it is on the area that is read, or it holds part of the source region.
+        If less than a quarter of it is on the area that is read, or it holds part of the source region.
     """
     pixels = region if region.frame != "icrs" else region.to_pixels(place.geometry.wcs)
     xlo, xhi, ylo, yhi = pixels.bounds
@@ -215,7 +215,7 @@ def check(region: RegionSet, place: Place) -> None:
     read = np.zeros(x.shape, bool)
     for box in place.area:
         read |= box.contains(detx, dety)
-    if not read.any() or read.mean() < 0.5:
+    if not read.any() or read.mean() < 0.25:
         raise BackgroundError(
             f"Only {100 * read.mean() if x.size else 0:.0f} % of the background region is on the area that is read.",
             "move it onto the CCDs of this data class.",

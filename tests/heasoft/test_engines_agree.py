@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -251,3 +253,21 @@ def test_a_broken_heasoftpy_is_no_obstacle(standin, on, tmp_path, monkeypatch, c
     assert "half installed" in caplog.text
     with settings(runner="heasoftpy"), pytest.raises(EngineUnavailableError, match="half installed"):
         heasoft.make(Job(request=request, files={"events": (str(EVENTS),)}), tmp_path)
+
+
+def test_a_forked_process_does_not_share_interpreters(make, tmp_path):
+    """Two processes on one pipe would mix their answers; the copy must start its own interpreter."""
+    code = (
+        "import os, sys, pathlib\n"
+        "from xtendsrc.engines import heasoft\n"
+        "from xtendsrc.settings import settings\n"
+        "settings.runner = 'heasoftpy'\n"
+        "fversion = heasoft.task('fversion')\n"
+        "assert 'V6.36' in fversion().output\n"
+        "if (child := os.fork()) == 0:\n"
+        "    os._exit(0 if 'V6.36' in fversion().output else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert 'V6.36' in fversion().output\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -29,11 +29,17 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
+        self._owner = os.getpid()
         self.timed_out = False
         self.cancelled = False
 
     def stop(self) -> None:
-        """Kill the whole group at once, unless its leader is gone and its number may be another's."""
+        """Kill the whole group at once, unless its leader is gone and its number may be another's.
+
+        A forked copy of this process owns no task: what it inherited stays with the parent.
+        """
+        if os.getpid() != self._owner:
+            return
         if self.process.returncode is not None and hasattr(os, "waitid"):
             return
         with suppress(ProcessLookupError, PermissionError):

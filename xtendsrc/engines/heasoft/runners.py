@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -172,6 +173,7 @@ class HeasoftpyRunner:
         self._idle: list[_Interpreter] = []
         self._busy: dict[Path, _Interpreter] = {}
         self._lock = threading.Lock()
+        self._owner = os.getpid()
         atexit.register(self.close)
 
     @contextmanager
@@ -210,6 +212,7 @@ class HeasoftpyRunner:
             pass
 
     def _take(self, base: Path | None) -> _Interpreter:
+        self._forget_inherited()
         with self._lock:
             while self._idle:
                 interpreter = self._idle.pop()
@@ -225,6 +228,11 @@ class HeasoftpyRunner:
                 'choose xtendsrc.settings.runner = "direct".',
             )
         return interpreter
+
+    def _forget_inherited(self) -> None:
+        """In a forked copy of this process, leave the interpreters to the parent."""
+        if os.getpid() != self._owner:
+            self._owner, self._idle, self._lock = os.getpid(), [], threading.Lock()
 
     def execute(self, place: Workspace, task: str, arguments: Mapping[str, str], timeout: float | None) -> Execution:
         """Run the task through heasoftpy; its output goes to the workspace's log.
@@ -248,6 +256,7 @@ class HeasoftpyRunner:
 
     def close(self) -> None:
         """End every idle interpreter."""
+        self._forget_inherited()
         with self._lock:
             idle, self._idle = self._idle, []
         for interpreter in idle:

@@ -38,7 +38,11 @@ def new_axes(
 
 def legend(ax: Axes) -> None:
     """Explain what is drawn in one line above the axes, at the right, where it hides nothing."""
-    ax.legend(fontsize=8, frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1)
+    drawn = ax.legend(
+        fontsize=8, frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1
+    )
+    if len(drawn.get_texts()) > 2:
+        ax.set_title(ax.get_title("left"), fontsize=10, loc="left", pad=20)
 
 
 def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, **options: Any) -> Path:

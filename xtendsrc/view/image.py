@@ -153,7 +153,7 @@ def view_image(
         _cross(ax, picture, cross_hair)
     _label(ax, product, picture, title)
     if colorbar:
-        _explain(ax, product, picture, drawn)
+        _explain(ax, product, picture, drawn, stretch)
     return ax
 
 
@@ -239,7 +239,7 @@ def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[flo
     high = limits[1] if limits[1] is not None else (float(finite.max()) if finite.size else 1.0)
     high = high if high > low else low + 1.0
     bright = finite[finite > low]
-    bend = float(np.clip(2 * np.median(bright) / (high - low), 1e-4, 0.3)) if bright.size else 0.1
+    bend = float(np.clip(0.5 * np.median(bright - low) / (high - low), 1e-4, 0.3)) if bright.size else 0.1
     curves = {
         "linear": LinearStretch(),
         "sqrt": SqrtStretch(),
@@ -330,25 +330,26 @@ def _label(ax: Axes, product: ImageLike, picture: Picture, title: str | None) ->
     ax.set_title(product.title if title is None else title, fontsize=10)
 
 
-def _explain(ax: Axes, product: ImageLike, picture: Picture, drawn: Any) -> None:
+def _explain(ax: Axes, product: ImageLike, picture: Picture, drawn: Any, stretch: str) -> None:
     """Put a colour bar beside the axes, as high as they are, with few and round numbers."""
     label = LABELS.get(product.unit, product.unit)
     if picture.block > 1 and product.unit == "ct":
         side = picture.block * picture.binning
         label = f"counts / {side} x {side} pixels"
-    beside = ax.inset_axes((1.02, 0.0, 0.035, 1.0))
-    bar = ax.figure.colorbar(drawn, cax=beside, label=label)
-    bar.set_ticks(_ticks(drawn.norm))
-    bar.ax.yaxis.set_major_formatter("{x:g}")
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    height = min(1.0, 1.1 * abs((y1 - y0) / (x1 - x0)))
+    bar = ax.figure.colorbar(drawn, ax=ax, label=label, fraction=0.046, pad=0.02, shrink=height, aspect=24 * height)
+    if stretch != "linear":
+        bar.set_ticks(_ticks(drawn.norm, 0.09 / height))
+        bar.ax.yaxis.set_major_formatter("{x:g}")
     bar.ax.minorticks_off()
 
 
-def _ticks(norm: Any) -> list[float]:
-    """Round values that lie evenly along a stretched colour bar."""
-    ticks: list[float] = []
-    for value in np.asarray(norm.inverse(np.linspace(0, 1, 7)), float):
-        step = 10.0 ** np.floor(np.log10(max(abs(value - norm.vmin), 1e-12 * (norm.vmax - norm.vmin)))) / 2
-        nice = float(np.clip(round(value / step) * step, norm.vmin, norm.vmax))
-        if not ticks or norm(nice) - norm(ticks[-1]) > 0.07:
-            ticks.append(float(f"{nice:.6g}"))
+def _ticks(norm: Any, apart: float) -> list[float]:
+    """Give the lowest value, and those of 1, 2, 5, 10, 20, ... that lie far enough apart on a stretched colour bar."""
+    ticks = [float(norm.vmin)]
+    decades = np.arange(-6, 1) + np.ceil(np.log10(norm.vmax - norm.vmin))
+    for value in np.outer(10.0**decades, [1, 2, 5]).ravel():
+        if norm.vmin < value <= norm.vmax and norm(value) - norm(ticks[-1]) > apart:
+            ticks.append(float(value))
     return ticks

@@ -78,10 +78,11 @@ def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, *
     """Draw a net light curve, with the source region's own and the scaled background unless ``parts`` is False."""
     ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
     table = product.table
-    x = _TimeAxis(product, options.get("time", "hours")).of(product.seconds)
-    if parts and "BKG_RATE" in table.colnames:
-        ax.step(x, table["SRC_RATE"], where="mid", c=SOURCE, lw=0.8, alpha=0.8, label="source region")
-        ax.step(x, table["BKG_RATE"], where="mid", c=BACKGROUND, lw=0.8, alpha=0.9, label="background, scaled")
+    if parts and "BACK_RATE" in table.colnames:
+        axis, half = _TimeAxis(product, options.get("time", "hours")), product.bin.value / 2
+        ends = axis.of(product.seconds - half), axis.of(product.seconds + half)
+        ax.hlines(table["SRC_RATE"], *ends, color=SOURCE, lw=1.1, alpha=0.8, label="source region")
+        ax.hlines(table["BACK_RATE"], *ends, color=BACKGROUND, lw=1.1, alpha=0.9, label="background, scaled")
         legend(ax)
     return ax
 

@@ -58,7 +58,8 @@ def view_rmf(
     energies, channels = product.energies.value[: ny * rows], product.channel_energies.value[: nx * columns]
     x = np.append(channels[::columns, 0], channels[-1, 1])
     y = np.append(energies[::rows, 0], energies[-1, 1])
-    ax.pcolormesh(x, y, np.log10(np.maximum(dense, 1e-6)), cmap="Greys")
+    drawn = ax.pcolormesh(x, y, np.log10(np.maximum(dense, 1e-6)), cmap="Greys")
+    ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ probability a channel", fraction=0.046, pad=0.02)
     ax.set_xlabel("Channel energy (keV)")
     ax.set_ylabel("Photon energy (keV)")
     _mark(ax, product, title)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BAND_KEV = (0.5, 10.0)
 EYE_GROUPING = "fwhm/2, counts >= 10"
 """For drawings: half a resolution element, or more where counts are few."""
+COARSE_GROUPING = "fwhm/1, background >= 5"
+"""For the background of a drawing, which has fewer counts."""
 
 
 def view_spectrum(
@@ -53,12 +55,14 @@ def view_spectrum(
 
     if ax is None:
         ax = new_axes(CURVE_SIZE, figure, position)
-    grouped = product.grouped(grouping, energy if energy is not None else BAND_KEV * u.keV)
+    band = energy if energy is not None else BAND_KEV * u.keV
+    grouped = product.grouped(grouping, band)
     background = product.background is not None
     _points(ax, grouped, grouped.rate, NET, "net" if background else "counts of the region")
     if background and parts:
         _steps(ax, grouped, grouped.source_rate, SOURCE, "source region")
-        _steps(ax, grouped, grouped.background_rate, BACKGROUND, "background, scaled")
+        coarse = product.grouped(COARSE_GROUPING, band) if grouping == EYE_GROUPING else grouped
+        _steps(ax, coarse, coarse.background_rate, BACKGROUND, "background, scaled")
     ax.set_xscale("log")
     ax.set_yscale("log")
     _limit(ax, grouped)

@@ -21,9 +21,9 @@ from xtendsrc.instrument import CCD_SIZE, DET_SIZE, SKY_SIZE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from xtendsrc.engines.native.blocks import CardValues
     from xtendsrc.engines.native.expmap import ExposureMap
     from xtendsrc.engines.native.expmap_attitude import AttitudeBin
-    from xtendsrc.engines.native.blocks import CardValues
     from xtendsrc.events import EventList
 
 PIXEL_MM = 0.048

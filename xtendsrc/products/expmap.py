@@ -8,6 +8,7 @@ from xtendsrc.products.image import ImageLike
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from astropy.units import Quantity
 
 
 class ExpMap(ImageLike):
@@ -15,6 +16,15 @@ class ExpMap(ImageLike):
 
     kind: ClassVar[str] = "expmap"
     unit: ClassVar[str] = "s"
+
+    @property
+    def exposure(self) -> Quantity:
+        """Good time the map was made from, without dead time: EXPOSURE of its attitude histogram, seconds."""
+        import astropy.units as u
+        from astropy.io import fits
+
+        with fits.open(self.path) as hdus:
+            return float(hdus["OFFAXISHIST" if "OFFAXISHIST" in hdus else 0].header["EXPOSURE"]) * u.s
 
     @property
     def attitude_bins(self) -> Table:

@@ -78,11 +78,11 @@ def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, *
     """Draw a net light curve, with the source region's own and the scaled background unless ``parts`` is False."""
     ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
     table = product.table
-    if parts and "BACK_RATE" in table.colnames:
+    if parts and "BKG_RATE" in table.colnames:
         axis, half = _TimeAxis(product, options.get("time", "hours")), product.bin.value / 2
         ends = axis.of(product.seconds - half), axis.of(product.seconds + half)
         ax.hlines(table["SRC_RATE"], *ends, color=SOURCE, lw=1.1, alpha=0.8, label="source region")
-        ax.hlines(table["BACK_RATE"], *ends, color=BACKGROUND, lw=1.1, alpha=0.9, label="background, scaled")
+        ax.hlines(table["BKG_RATE"], *ends, color=BACKGROUND, lw=1.1, alpha=0.9, label="background, scaled")
         legend(ax)
     return ax
 

@@ -352,10 +352,15 @@ def test_any_hdf5_viewer_can_walk_the_index(reg, record, made):
     with h5py.File(reg.root / "registry.h5") as f:
         assert f.attrs["schema"] == 1
         assert sorted(k.decode() for k in f["index"]["key"]) == KEYS[:3]
+        assert sorted(f[f"products/{KEYS[0][:2]}"]) == KEYS[:3]
         product = f[f"products/{KEYS[2][:2]}/{KEYS[2]}"]
         assert json.loads(product["entry"][()])["path"] == "2.fits"
         (columns,) = product["arrays"].values()
         assert columns["rate"].tolist() == [2, 2, 2, 2]
+    reg.remove(KEYS[0])
+    reg.fold()
+    with h5py.File(reg.root / "registry.h5") as f:
+        assert sorted(f[f"products/{KEYS[0][:2]}"]) == KEYS[1:3]
 
 
 # --- several at once --------------------------------------------------------------------------------------------------

@@ -196,18 +196,18 @@ class _Sums:
         return ",".join(map(str, self.data))
 
 
-def count_hdus(path: Path) -> int:
+def count_hdus(f: BinaryIO, name: str) -> int:
     """Count the HDUs of a file by its headers, and see that it ends where the last one does."""
     n = 0
-    with path.open("rb") as f:
-        size = os.fstat(f.fileno()).st_size
-        while (cards := read_header(f, path.name)) is not None:
-            f.seek(data_bytes(cards, path.name), os.SEEK_CUR)
-            n += 1
-            if f.tell() > size:
-                raise NotFITSError(f"{path.name} ends within its data.")
+    size = os.fstat(f.fileno()).st_size
+    while (cards := read_header(f, name)) is not None:
+        f.seek(data_bytes(cards, name), os.SEEK_CUR)
+        n += 1
+        if f.tell() > size:
+            raise NotFITSError(f"{name} ends within its data.")
     if n == 0:
-        raise NotFITSError(f"{path.name} is empty.")
+        raise NotFITSError(f"{name} is empty.")
+    f.seek(0)
     return n
 
 
@@ -233,10 +233,10 @@ def stamp(made: Path, out: BinaryIO, entry: Entry) -> str:
     ProductError
         If ``made`` is not a complete FITS file.
     """
-    n_hdus = count_hdus(made)
     sums = _Sums(made.name)
     first: list[bytes] = []
     with made.open("rb") as f:
+        n_hdus = count_hdus(f, made.name)
         while (cards := read_header(f, made.name)) is not None:
             length = data_bytes(cards, made.name)
             if not first:

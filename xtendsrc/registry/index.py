@@ -232,8 +232,7 @@ class Index:
         linked: set[str] = set()
         if self._image is not None:
             with store.reading(self._image) as old:
-                if "products" in old:
-                    old.copy("products", f, expand_external=False)
+                old.copy("products", f, expand_external=False)
             linked = set(self._at["ready"])
         products = f.require_group("products")
         for key in linked - wanted:

@@ -10,6 +10,7 @@ schema, kind, name, length, and SHA-256 of these and all that follows.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import threading
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import h5py
 import numpy as np
-from h5py import h5f, h5p
+from h5py import h5d, h5f, h5p, h5s, h5t
 
 from xtendsrc.errors import RegistryError
 from xtendsrc.registry.record import SCHEMA, Entry
@@ -33,6 +34,7 @@ MAX_ARRAY = 1 << 20
 _COMPRESS_BYTES = 1 << 16
 _PATTERN = re.compile(rb"xtendsrc registry schema=(\d+) kind=(\w+) name=(\S*) bytes=(\d+) sha256=([0-9a-f]{64})\n\0+")
 _lock = threading.RLock()
+_counter = itertools.count()
 
 
 def _new_lock() -> None:
@@ -42,6 +44,11 @@ def _new_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_lock)
+
+
+def _new_name() -> bytes:
+    """Name a file in memory: to HDF5, two open ones of one name are the same file."""
+    return b"image %d" % next(_counter)
 
 
 class DamagedError(RegistryError):
@@ -103,7 +110,7 @@ def reading(image: bytes) -> Iterator[h5py.File]:
         access = h5p.create(h5p.FILE_ACCESS)
         access.set_fapl_core(backing_store=False)
         access.set_file_image(image)
-        with h5py.File(h5f.open(b"image", h5f.ACC_RDONLY, access)) as f:
+        with h5py.File(h5f.open(_new_name(), h5f.ACC_RDONLY, access)) as f:
             yield f
 
 
@@ -125,7 +132,7 @@ def building() -> Iterator[Building]:
     with _lock:
         access = h5p.create(h5p.FILE_ACCESS)
         access.set_fapl_core(block_size=1 << 16, backing_store=False)
-        with h5py.File(h5f.create(b"image", h5f.ACC_TRUNC, fapl=access)) as f:
+        with h5py.File(h5f.create(_new_name(), h5f.ACC_TRUNC, fapl=access)) as f:
             yield Building(f)
 
 
@@ -201,7 +208,12 @@ def _joined(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _write_text(f: h5py.File, name: str, text: str) -> None:
     data = text.encode("utf-8")
-    f.create_dataset(name, data=np.array(data, dtype=h5py.string_dtype("utf-8", max(len(data), 1))))
+    kind = h5t.C_S1.copy()
+    kind.set_size(max(len(data), 1))
+    kind.set_cset(h5t.CSET_UTF8)
+    kind.set_strpad(h5t.STR_NULLPAD)
+    dataset = h5d.create(f.id, name.encode("ascii"), kind, h5s.create(h5s.SCALAR))
+    dataset.write(h5s.ALL, h5s.ALL, np.array(data, dtype=f"S{max(len(data), 1)}"), kind)
 
 
 def _read_text(f: h5py.File, name: str) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DEAD_TIME_TOLERANCE = 0.01
 """ONTIME x DEADC must agree with LIVETIME to this."""
 
+NO_EXPOSURE = 1e-6
+"""Fraction of the largest exposure below which a pixel counts as unexposed: resampled maps hold rounding errors."""
+
 GRID_TOLERANCE = 1e-3
 """Two grids are the same if their pixels agree to this, in pixels."""
 
@@ -110,8 +113,8 @@ class RateMap:
 
     @cached_property
     def sensor_mask(self) -> np.ndarray:
-        """Pixels with any exposure."""
-        return self.live > 0
+        """Pixels with any exposure; less than a millionth of the largest is rounding, not exposure."""
+        return self.live > NO_EXPOSURE * self.live.max()
 
     @cached_property
     def edge_mask(self) -> np.ndarray:

@@ -23,6 +23,9 @@ GRID_TOLERANCE = 1e-3
 """Energies of an ARF and an RMF may differ by this fraction of a bin; they are 4-byte numbers in many files."""
 
 
+_MATRIX_COLUMNS = ("ENERG_LO", "ENERG_HI", "N_GRP", "F_CHAN", "N_CHAN", "MATRIX")
+
+
 class Response(Product):
     """What RMF and ARF share: model energies, and whether they are calibrated."""
 
@@ -36,7 +39,9 @@ class Response(Product):
 
     @property
     def calibrated(self) -> bool:
-        """False for a nominal response, which says so in its header (CALSTAT)."""
+        """False for a nominal response, as declared or as CALSTAT in its header says; True where nothing is said."""
+        if self._request is not None:
+            return getattr(self._request, "response", "calibrated") != "nominal"
         return str(self.header.get("CALSTAT", "")).strip().upper() != "NOMINAL"
 
 
@@ -108,7 +113,8 @@ class RMF(Response):
         Raises
         ------
         GridMismatchError
-            If it has another number of bins, or upper edges that differ by more than a thousandth of a bin.
+            If it has another number of bins, or edges that differ by more than a thousandth of a bin. The lower edge
+            of the first bin may differ, with a warning: some makers of matrices extend it.
         """
         own, other = self.content, arf.content
         if own["energy_hi"].shape != other["energy_hi"].shape:
@@ -117,8 +123,17 @@ class RMF(Response):
                 "use responses made for each other.",
             )
         width = np.maximum(own["energy_hi"] - own["energy_lo"], 1e-6 * own["energy_hi"])
-        if (np.abs(own["energy_hi"] - other["energy_hi"]) > GRID_TOLERANCE * width + 2e-7 * own["energy_hi"]).any():
+        upper, lower = (np.abs(own[name] - other[name]) for name in ("energy_hi", "energy_lo"))
+        allowed = GRID_TOLERANCE * width + 2e-7 * own["energy_hi"]
+        if (upper > allowed).any() or (lower[1:] > allowed[1:]).any():
             raise GridMismatchError(f"The energies of {self!r} and {arf!r} differ.", "use responses made together.")
+        if lower[0] > allowed[0]:
+            logger.warning(
+                "The first energy bin starts at %g keV in %r and at %g keV in %r; the matrix's is used.",
+                *(own["energy_lo"][0], self, other["energy_lo"][0], arf),
+            )
+        if str(self.header.get("HDUCLAS3", "")).strip().upper() == "FULL":
+            logger.warning("%r says (HDUCLAS3) that it holds the area already; %r multiplies it again.", self, arf)
 
     def fwhm(self) -> Quantity:
         """Full width at half maximum of the response at each model energy, from the matrix itself, keV."""
@@ -135,17 +150,17 @@ class RMF(Response):
         from astropy.io import fits
 
         with fits.open(path, memmap=False) as hdus:
-            table = _extension(hdus, path, ("MATRIX", "SPECRESP MATRIX"), ("ENERG_LO", "ENERG_HI", "MATRIX"))
+            table = _extension(hdus, path, ("MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"), _MATRIX_COLUMNS)
             bounds = _extension(hdus, path, ("EBOUNDS",), ("CHANNEL", "E_MIN", "E_MAX"))
             channels = np.asarray(bounds.data["CHANNEL"], int)
             first = _first_channel(table, channels, path)
             return {
                 "header": table.header.copy(),
-                "energy_lo": np.asarray(table.data["ENERG_LO"], float),
-                "energy_hi": np.asarray(table.data["ENERG_HI"], float),
+                "energy_lo": _values(table, "ENERG_LO", "keV", path),
+                "energy_hi": _values(table, "ENERG_HI", "keV", path),
                 "channels": channels,
-                "e_min": np.asarray(bounds.data["E_MIN"], float),
-                "e_max": np.asarray(bounds.data["E_MAX"], float),
+                "e_min": _values(bounds, "E_MIN", "keV", path),
+                "e_max": _values(bounds, "E_MAX", "keV", path),
                 "first_channel": first,
                 "matrix": _sparse(table.data, channels.size, first, path),
             }
@@ -176,9 +191,9 @@ class ARF(Response):
             table = _extension(hdus, path, ("SPECRESP",), ("ENERG_LO", "ENERG_HI", "SPECRESP"))
             return {
                 "header": table.header.copy(),
-                "energy_lo": np.asarray(table.data["ENERG_LO"], float),
-                "energy_hi": np.asarray(table.data["ENERG_HI"], float),
-                "area": np.asarray(table.data["SPECRESP"], float),
+                "energy_lo": _values(table, "ENERG_LO", "keV", path),
+                "energy_hi": _values(table, "ENERG_HI", "keV", path),
+                "area": _values(table, "SPECRESP", "cm2", path),
             }
 
 
@@ -193,6 +208,20 @@ def _extension(hdus: fits.HDUList, path: Path, names: tuple[str, ...], columns: 
         f"{path} has no extension {' or '.join(names)}; it has {', '.join(h.name or 'PRIMARY' for h in hdus)}.",
         "check that the file is a response.",
     )
+
+
+def _values(table: Any, name: str, unit: str, path: Path) -> np.ndarray:
+    """Read a column in a unit; a column that names none is in it, as the memos say."""
+    import astropy.units as u
+
+    values = np.asarray(table.data[name], float)
+    written = str(table.columns[name].unit or unit).strip()
+    if written.lower() == unit.lower():
+        return values
+    try:
+        return np.asarray(u.Quantity(values, written).to_value(unit))
+    except (ValueError, TypeError, u.UnitConversionError) as error:
+        raise InputFileError(f"{path}: {name} is in {written!r}, not in {unit}.", "correct its TUNIT.") from error
 
 
 def _first_channel(table: Any, channels: np.ndarray, path: Path) -> int:
@@ -213,16 +242,19 @@ def _sparse(data: Any, size: int, first: int, path: Path) -> csr_array:
     from scipy.sparse import csr_array
 
     groups = np.asarray(data["N_GRP"], int)
+    all_starts, all_lengths, all_values = data["F_CHAN"], data["N_CHAN"], data["MATRIX"]
     starts, lengths, rows, values = [], [], [], []
     for row, number in enumerate(groups):
         if number == 0:
             continue
-        start = np.atleast_1d(data["F_CHAN"][row])[:number].astype(int)
-        length = np.atleast_1d(data["N_CHAN"][row])[:number].astype(int)
+        start = np.atleast_1d(all_starts[row])[:number].astype(int)
+        length = np.atleast_1d(all_lengths[row])[:number].astype(int)
         starts.append(start)
         lengths.append(length)
         rows.append(np.full(number, row))
-        values.append(np.atleast_1d(data["MATRIX"][row])[: length.sum()])
+        values.append(np.atleast_1d(all_values[row])[: length.sum()])
+    if not starts:
+        raise InputFileError(f"{path}: no energy of the matrix reaches any channel.", "make the response again.")
     length = np.concatenate(lengths)
     offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     column = np.repeat(np.concatenate(starts) - first, length) + offset

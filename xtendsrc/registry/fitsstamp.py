@@ -102,7 +102,6 @@ def string_cards(keyword: str, value: str) -> list[bytes]:
 
 def _stamp_cards(entry: Entry, n_hdus: int) -> list[bytes]:
     extra = {name: getattr(entry, name) for name in _IN_HEADER}
-    extra["paths"], extra["inputs"] = dict(entry.paths), dict(entry.inputs)
     cards = [f"{'XTSVER':<8}= {SCHEMA:>20}".ljust(80).encode(), f"{'XTSNHDU':<8}= {n_hdus:>20}".ljust(80).encode()]
     texts = {"XTSKEY": entry.key, "XTSSTATE": entry.state, "XTSKIND": entry.kind, "XTSENG": entry.engine}
     texts |= {"XTSREQ": dumps(json.loads(entry.request)), "XTSREC": dumps(extra)}

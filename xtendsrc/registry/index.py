@@ -123,7 +123,8 @@ class Index:
             sealed = store.unseal(path, "index")
         except FileNotFoundError:
             return new
-        with store.reading(sealed.image) as f:
+        with store.reading(sealed.image) as image:
+            f = h5py.File(image)
             new._base = f["index"][()]
             seen = f["fingerprints"][()]
         new._image = sealed.image
@@ -218,12 +219,13 @@ class Index:
         for name, array in inputs.items():
             table[name] = array
         with store.building() as new:
-            new.file.attrs["schema"] = SCHEMA
-            new.file.attrs["about"] = _ABOUT
-            new.file.create_dataset("index", data=_on_disk(rows))
-            new.file.create_dataset("fingerprints", data=_on_disk(table))
-            self._links(new.file, rows)
-            image = new.image()
+            f = h5py.File(new)
+            f.attrs["schema"] = SCHEMA
+            f.attrs["about"] = _ABOUT
+            f.create_dataset("index", data=_on_disk(rows))
+            f.create_dataset("fingerprints", data=_on_disk(table))
+            self._links(f, rows)
+            image = store.image_of(new)
         return store.seal(image, "index", "registry")
 
     def _links(self, f: h5py.File, rows: np.ndarray) -> None:
@@ -232,7 +234,7 @@ class Index:
         linked: set[str] = set()
         if self._image is not None:
             with store.reading(self._image) as old:
-                old.copy("products", f, expand_external=False)
+                h5py.File(old).copy("products", f, expand_external=False)
             linked = set(self._at["ready"])
         products = f.require_group("products")
         for key in linked - wanted:

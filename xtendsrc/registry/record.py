@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Entry(Record):
 
     def to_json(self) -> str:
         """Give the entry as JSON text, the log aside."""
-        return dumps({**asdict(replace(self, log=""))})
+        return dumps({f.name: getattr(self, f.name) for f in fields(self) if f.name != "log"})
 
     @classmethod
     def from_json(cls, text: str, log: str = "") -> Entry:
@@ -133,7 +133,7 @@ class Status(NamedTuple):
 
 def dumps(value: Any) -> str:
     """Give canonical JSON in ASCII without apostrophes, so that it can be a FITS string as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).replace("'", "\\u0027")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=dict).replace("'", "\\u0027")
 
 
 def state_inputs(

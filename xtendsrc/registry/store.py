@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import h5py
 import numpy as np
-from h5py import h5d, h5f, h5p, h5s, h5t
+from h5py import h5d, h5f, h5g, h5p, h5s, h5t
 
 from xtendsrc.errors import RegistryError
 from xtendsrc.registry.record import SCHEMA, Entry
@@ -103,37 +103,42 @@ def unseal(path: Path, kind: str) -> Sealed:
     return Sealed(found, name, image)
 
 
+def _access() -> h5p.PropFAID:
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fapl_core(block_size=1 << 16, backing_store=False)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    return access
+
+
 @contextmanager
-def reading(image: bytes) -> Iterator[h5py.File]:
+def reading(image: bytes) -> Iterator[h5f.FileID]:
     """Open an HDF5 image from memory; one thread at a time, as HDF5 is not thread-safe."""
     with _lock:
-        access = h5p.create(h5p.FILE_ACCESS)
-        access.set_fapl_core(backing_store=False)
+        access = _access()
         access.set_file_image(image)
-        with h5py.File(h5f.open(_new_name(), h5f.ACC_RDONLY, access)) as f:
+        f = h5f.open(_new_name(), h5f.ACC_RDONLY, access)
+        try:
             yield f
-
-
-class Building(NamedTuple):
-    """An HDF5 file being built in memory; ``image`` gives its bytes."""
-
-    file: h5py.File
-
-    def image(self) -> bytes:
-        """Give the file's bytes as they would be on disk."""
-        self.file.flush()
-        image: bytes = self.file.id.get_file_image()
-        return image
+        finally:
+            f.close()
 
 
 @contextmanager
-def building() -> Iterator[Building]:
-    """Build an HDF5 file in memory, of the oldest format, which every viewer reads."""
+def building() -> Iterator[h5f.FileID]:
+    """Build an HDF5 file in memory, of the oldest format, which every viewer reads; see `image_of`."""
     with _lock:
-        access = h5p.create(h5p.FILE_ACCESS)
-        access.set_fapl_core(block_size=1 << 16, backing_store=False)
-        with h5py.File(h5f.create(_new_name(), h5f.ACC_TRUNC, fapl=access)) as f:
-            yield Building(f)
+        f = h5f.create(_new_name(), h5f.ACC_TRUNC, fapl=_access())
+        try:
+            yield f
+        finally:
+            f.close()
+
+
+def image_of(f: h5f.FileID) -> bytes:
+    """Give the bytes of a file in memory as they would be on disk."""
+    h5f.flush(f)
+    image: bytes = f.get_file_image()
+    return image
 
 
 def sealed_name(key: str, state: str, size: int, mtime_ns: int) -> str:
@@ -154,12 +159,14 @@ def product_bytes(entry: Entry, arrays: Mapping[str, np.ndarray]) -> bytes:
     """
     small = {name: np.asarray(a) for name, a in arrays.items() if np.size(a) <= MAX_ARRAY}
     with building() as new:
-        _write_text(new.file, "entry", entry.to_json())
+        _write_text(new, b"entry", entry.to_json())
         if entry.log:
-            _write_text(new.file, "log", entry.log)
-        for name, array in _joined(small).items():
-            _write_array(new.file, f"arrays/{name}", array)
-        image = new.image()
+            _write_text(new, b"log", entry.log)
+        if small:
+            group = h5g.create(new, b"arrays")
+            for name, array in _joined(small).items():
+                _write_array(group, name, array)
+        image = image_of(new)
     return seal(image, "product", sealed_name(entry.key, entry.state, entry.size, entry.mtime_ns))
 
 
@@ -167,8 +174,8 @@ def read_product(path: Path) -> tuple[str, Entry]:
     """Read the entry of a product's HDF5 file, and the name in its seal."""
     sealed = unseal(path, "product")
     with reading(sealed.image) as f:
-        text = _read_text(f, "entry")
-        log = _read_text(f, "log") if "log" in f else ""
+        text = _read(f, b"entry").item().decode("utf-8")
+        log = _read(f, b"log").item().decode("utf-8") if b"log" in h5g.open(f, b"/") else ""
     return sealed.name, Entry.from_json(text, log)
 
 
@@ -177,13 +184,13 @@ def read_arrays(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     sealed = unseal(path, "product")
     found: dict[str, np.ndarray] = {}
     with reading(sealed.image) as f:
-        group = f.get("arrays", {})
-        for name, dataset in group.items():
-            value = dataset[()]
-            if name.startswith(_TABLE):
-                found |= {column: np.ascontiguousarray(value[column]) for column in value.dtype.names}
+        group = h5g.open(f, b"arrays") if b"arrays" in h5g.open(f, b"/") else ()
+        for name in group:
+            value = _read(group, name)
+            if name.startswith(_TABLE.encode()):
+                found |= {column: np.ascontiguousarray(value[column]) for column in value.dtype.names or ()}
             else:
-                found[name] = value
+                found[name.decode("utf-8")] = value
     return sealed.name, found
 
 
@@ -206,24 +213,33 @@ def _joined(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return joined
 
 
-def _write_text(f: h5py.File, name: str, text: str) -> None:
+def _write_text(f: h5f.FileID, name: bytes, text: str) -> None:
     data = text.encode("utf-8")
     kind = h5t.C_S1.copy()
     kind.set_size(max(len(data), 1))
     kind.set_cset(h5t.CSET_UTF8)
     kind.set_strpad(h5t.STR_NULLPAD)
-    dataset = h5d.create(f.id, name.encode("ascii"), kind, h5s.create(h5s.SCALAR))
+    dataset = h5d.create(f, name, kind, h5s.create(h5s.SCALAR))
     dataset.write(h5s.ALL, h5s.ALL, np.array(data, dtype=f"S{max(len(data), 1)}"), kind)
 
 
-def _read_text(f: h5py.File, name: str) -> str:
-    value: bytes = f[name][()]
-    return value.decode("utf-8")
-
-
-def _write_array(f: h5py.File, name: str, array: np.ndarray) -> None:
+def _write_array(group: h5g.GroupID, name: str, array: np.ndarray) -> None:
     if array.dtype.hasobject or array.dtype.kind == "U":
         raise RegistryError(f"The array {name} of type {array.dtype} cannot be stored.", "store numbers only.")
-    big = array.nbytes > _COMPRESS_BYTES
-    options = {"chunks": True, "compression": "gzip", "compression_opts": 1, "shuffle": True} if big else {}
-    f.create_dataset(name, data=array, **options)
+    if array.nbytes > _COMPRESS_BYTES:
+        options = {"chunks": True, "compression": "gzip", "compression_opts": 1, "shuffle": True}
+        h5py.Group(group).create_dataset(name, data=array, **options)
+        return
+    # without h5py's comfortable layer, which takes longer than all the rest of a commit
+    kind = h5t.py_create(array.dtype, logical=True)
+    dataset = h5d.create(group, name.encode("utf-8"), kind, h5s.create_simple(array.shape))
+    if array.size:
+        dataset.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(array).reshape(array.shape))
+
+
+def _read(place: h5f.FileID | h5g.GroupID, name: bytes) -> np.ndarray:
+    dataset = h5d.open(place, name)
+    array = np.empty(dataset.shape, dataset.dtype)
+    if array.size:
+        dataset.read(h5s.ALL, h5s.ALL, array)
+    return array

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.time import Time
     from astropy.units import Quantity
-    from matplotlib.axes import Axes
 
 OFFAXIS = "offaxis"
 SHOWN = (
@@ -203,13 +202,13 @@ class ObservationTable:
 
     # --- looks ------------------------------------------------------------------------------------------------------
 
-    def view_sky(self, ax: Axes | None = None, **options: Any) -> Axes:
+    def view_sky(self, ax: Any = None, **options: Any) -> Any:
         """Draw the pointings on the sky; see `xtendsrc.view.archive.view_sky`."""
         from xtendsrc.view.archive import view_sky
 
         return view_sky(self, ax, **options)
 
-    def view_timeline(self, ax: Axes | None = None, **options: Any) -> Axes:
+    def view_timeline(self, ax: Any = None, **options: Any) -> Any:
         """Draw when the observations were made; see `xtendsrc.view.archive.view_timeline`."""
         from xtendsrc.view.archive import view_timeline
 

@@ -9,7 +9,17 @@ import sys
 from xtendsrc import __version__
 from xtendsrc.errors import XtendsrcError
 
-COMMANDS = ("demo", "simulate", "inspect", "registry", "doctor")
+COMMANDS = (
+    "demo",
+    "search",
+    "download",
+    "process",
+    "products",
+    "inspect",
+    "registry",
+    "doctor",
+    "simulate",
+)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -9,6 +9,8 @@ import numpy as np
 from xtendsrc.view.figure import BACKGROUND, INK, SHADE, SOURCE, new_axes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -160,3 +162,12 @@ def _spans(table: ObservationTable) -> tuple[Any, Any]:
         return start, start + exposure
     end = table["end_time"].filled(np.nan) - 40587.0
     return start, np.where(np.isfinite(end), end, start + exposure)
+
+
+def draw(drawer: Callable[..., Axes], table: ObservationTable) -> Figure:
+    """Draw a table into a figure that pyplot does not know, to be saved."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SKY_SIZE, layout="constrained")
+    drawer(table, figure=figure)
+    return figure

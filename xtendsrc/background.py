@@ -3,6 +3,14 @@
 The particle background of Xtend depends on the read-out row (ACTY), which lies along DETX. A background is therefore
 taken on the same CCD at the same DETX rows as the source: a 3' circle in full-window modes, the rest of the strip in
 window modes. Nothing here reads an event or an image.
+
+What is vignetted does not follow the rows: no region elsewhere has the X-ray background of the source's own place. The
+circle is therefore laid where the off-axis angle is most like the source's, and what remains is a rate that does not
+depend on the source's. With the cosmic X-ray background of Kushino et al. 2002 (5.6e-4 count/s/arcmin2 on axis in
+0.5-10 keV) and the nominal vignetting, a source on axis in a 2' circle keeps 2.2e-3 count/s of it (3.3e-3 in the 1/8
+window), one off axis up to 1.5e-3 count/s of either sign: 0.2 % of a source of 1 count/s, but a fifth of one of
+0.01 count/s. For faint sources model the sky background in the fit (``background="none"`` and an NXB spectrum), or
+give a region of the same off-axis angle.
 """
 
 from __future__ import annotations
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 CIRCLE_ARCMIN = 3.0
 DISTANCE_ARCMIN = 5.0
 STRIP_ARCMIN = 3.0
+CLEARANCE_ARCMIN = 1.0
 WINDOW_ROWS = 320
 """A read-out strip narrower than this (DETX pixels) is treated as a window mode."""
 
@@ -81,9 +90,11 @@ def automatic(place: Place, interlopers: Sequence[tuple[float, float, float]] = 
     Returns
     -------
     RegionSet
-        In ICRS. Full window: a 3' circle on the same CCD and rows, its centre at least 5' from the source and as far
-        from it as possible, off other sources, calibration discs and chip edges. Window modes: the strip of the same
-        rows on both CCDs beyond 3' of the source (or beyond the source region if that is larger).
+        In ICRS. Full window: a 3' circle on the same CCD and rows, its centre at least 5' from the source, off other
+        sources, calibration discs and chip edges. Of those that keep 3' from the source and 1' from its region the one
+        whose off-axis angle is most like the source's, so that the vignetted sky is; if there is none, the farthest.
+        Window modes: the strip of the same rows on both CCDs beyond 3' of the source (or beyond the source region if
+        that is larger).
 
     Raises
     ------
@@ -127,9 +138,19 @@ def _circle(place: Place, interlopers: Sequence[tuple[float, float, float]]) -> 
             "its rows, at least 5' from it and off other sources, calibration discs and chip edges.",
             'give a region, background=(inner, outer) for an annulus in source radii, or background="none".',
         )
-    y = float(ys[good][np.argmax(distance[good])])
+    y = float(ys[_best(place, x, ys, distance, good)])
     centre = place.geometry.det_to_icrs(x, y)
     return RegionSet("icrs", (Shape("circle", (float(centre.ra.deg), float(centre.dec.deg), CIRCLE_ARCMIN / 60)),))
+
+
+def _best(place: Place, x: float, ys: np.ndarray, distance: np.ndarray, good: np.ndarray) -> int:
+    """Index of the centre with the source's vignetting among those clear of its light; else of the farthest."""
+    edge = distance - _pixels(CIRCLE_ARCMIN)
+    clear = good & (edge >= max(_pixels(STRIP_ARCMIN), place.radius + _pixels(CLEARANCE_ARCMIN)))
+    if not clear.any():
+        return int(np.argmax(np.where(good, distance, -np.inf)))
+    unlike = np.abs(place.geometry.off_axis(x, ys) - place.geometry.off_axis(place.detx, place.dety))
+    return int(np.argmin(np.where(clear, unlike, np.inf)))
 
 
 def _strip(place: Place) -> RegionSet:

@@ -30,7 +30,8 @@ CENTRE = SkyCoord(81.259, -69.644, unit="deg")
 ROLL = 30.0
 BAND = (0.5, 10.0) * u.keV
 CHANNELS = slice(83, 1667)
-RATE = 1.0
+RATE, EXPOSURE = 4.0, 1.25 * u.ks
+"""So bright that the vignetted sky, which no background region has right (`xtendsrc.background`), is 0.1 sigma."""
 PLACES = {
     "300000a0": {
         "on axis": (733.0, 731.0),
@@ -58,11 +59,11 @@ def geometry() -> Geometry:
     return Geometry(round(float(fk5.ra.deg), 6), round(float(fk5.dec.deg), 6), ROLL)
 
 
-def simulated(folder: Path, code: str, seed: int, exposure: u.Quantity, rate: float = RATE) -> Path:
+def simulated(folder: Path, code: str, seed: int, exposure: u.Quantity) -> Path:
     """One observation with a source at each place."""
     shine = simulate.PowerLaw(1.8)
     sources = [
-        simulate.Source(geometry().det_to_icrs(*place), shine, rate=rate * u.ct / u.s, name=name)
+        simulate.Source(geometry().det_to_icrs(*place), shine, rate=RATE * u.ct / u.s, name=name)
         for name, place in PLACES[code].items()
     ]
     return simulate.observation(
@@ -115,7 +116,7 @@ def curve_rate(curve, enclosed: float) -> tuple[float, float]:
     return float((rate * seconds).sum() / total), float(np.sqrt(((error * seconds) ** 2).sum()) / total)
 
 
-def pulls(code: str, seed: int, exposure: u.Quantity = 5 * u.ks) -> dict[str, tuple[float, float]]:
+def pulls(code: str, seed: int, exposure: u.Quantity = EXPOSURE) -> dict[str, tuple[float, float]]:
     """Pulls of the spectral and of the light curve's rate at each place, in one observation."""
     with tempfile.TemporaryDirectory() as folder, xs.settings(progress=False):
         tree = simulated(Path(folder) / "XRISM", code, seed, exposure)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
+from pathlib import Path
 
 import xtendsrc
+
+HERE = Path(__file__).parent
+(HERE / "tutorials").mkdir(exist_ok=True)
+for tutorial in (HERE.parent / "tutorials").glob("*.md"):  # they are for readers of the repository too
+    copy = HERE / "tutorials" / tutorial.name
+    if not copy.exists() or copy.read_bytes() != tutorial.read_bytes():
+        shutil.copyfile(tutorial, copy)
 
 project = "xtendsrc"
 author = "The xtendsrc developers"

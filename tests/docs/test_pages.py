@@ -1,0 +1,52 @@
+"""The code in README and pages runs as it is printed: a page goes on from the five-minute start."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md"))
+    if "```python" in path.read_text(encoding="utf-8")
+)
+START = "docs/start.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def run(page, names):
+    """Run the blocks of a page one after the other; line numbers of errors are those of the page."""
+    import matplotlib.pyplot as plt
+
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for block in BLOCK.finditer(text):
+        lines = "\n" * text[: block.start(1)].count("\n")
+        exec(compile(lines + block.group(1), page, "exec"), names)
+        plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Directory and names that the five-minute start leaves behind."""
+    import xtendsrc as xs
+
+    directory, names = tmp_path_factory.mktemp("start"), {}
+    with pytest.MonkeyPatch.context() as patch, xs.settings(progress=False, engine="native"):
+        patch.chdir(directory)
+        run(START, names)
+    return directory, names
+
+
+def test_start_makes_what_it_says(started):
+    directory, names = started
+    assert not names["report"].failed
+    assert (directory / "curve.png").stat().st_size > 10_000
+    assert names["spectra"][0].path.is_relative_to(directory / "XRISM_output")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != START])
+def test_page(page, started, monkeypatch):
+    directory, names = started
+    monkeypatch.chdir(directory)
+    run(page, dict(names))

@@ -1,0 +1,54 @@
+"""The tutorial runs from top to bottom with either engine, and measures what its text says it measures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+TUTORIAL = Path(__file__).parents[2] / "tutorials" / "getting-started.md"
+FIGURES = 12
+
+jupytext = pytest.importorskip("jupytext", reason="the docs extra is not installed")
+nbclient = pytest.importorskip("nbclient", reason="the docs extra is not installed")
+pytest.importorskip("ipykernel", reason="the docs extra is not installed")
+
+
+def executed(directory, environment):
+    """Run the notebook in a kernel of its own and give its cells."""
+    notebook = jupytext.read(TUTORIAL)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(directory)}}
+    )
+    client.execute(env={**os.environ, "PYTHONWARNINGS": "default", **environment})
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(cells):
+    """All text printed, and the number of pictures."""
+    text, pictures = [], 0
+    for cell in cells:
+        for output in cell.outputs:
+            data = output.get("data", {})
+            pictures += "image/png" in data
+            text.append(output.get("text") or data.get("text/plain", ""))
+    return "\n".join(text), pictures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["native", "heasoft"])
+@pytest.mark.filterwarnings("ignore")  # of the notebook machinery; the kernel is another process
+def test_tutorial(engine, tmp_path):
+    environment = {}
+    if engine == "heasoft":
+        from xtendsrc.testing import heasoft
+
+        environment = heasoft.environment(heasoft.install(tmp_path / "headas"))
+    text, pictures = outputs(executed(tmp_path, environment))
+    assert pictures == FIGURES
+    assert "0 failed" in text
+    assert " failed>" in text
+    assert not [line for line in text.splitlines() if "failed>" in line and " 0 failed>" not in line]
+    assert f"engine    {engine}" in text
+    assert "binned by means: up to 20000 s, by sums: up to 320000 s" in text
+    expected = "TaskParameterError" if engine == "heasoft" else "EngineUnavailableError"
+    assert expected in text

@@ -86,7 +86,8 @@ class Report:
         if not failed:
             return
         if len(failed) == 1:
-            raise ProductError(_sentence(failed[0]))
+            others = [o for o in self.failed if o is not failed[0]]  # what it needs and why that failed
+            raise ProductError("\n  ".join(map(_sentence, [failed[0], *others])))
         lines = "\n".join(f"  {_sentence(o)}" for o in failed)
         raise BatchError(f"{len(failed)} products could not be made:\n{lines}", "see report.table.", self)
 

@@ -5,14 +5,12 @@ Names are loaded on first use, so that ``import xtendsrc`` costs nothing and has
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
+from xtendsrc.lazy import attach
 from xtendsrc.settings import settings as settings
 
 __version__ = "0.1.0"
 
-_OBJECTS = {
+_WHERE = {
     "Observation": "xtendsrc.observation",
     "PointSource": "xtendsrc.source",
     "ExtendedSource": "xtendsrc.source",
@@ -30,8 +28,6 @@ _OBJECTS = {
     "plan": "xtendsrc.generate",
     "process": "xtendsrc.generate",
     "XtendsrcError": "xtendsrc.errors",
-}
-_MODULES = {
     "archive": "xtendsrc.archive",
     "errors": "xtendsrc.errors",
     "heasoft": "xtendsrc.engines.heasoft",
@@ -40,18 +36,8 @@ _MODULES = {
     "simulate": "xtendsrc.simulate",
 }
 
-__all__ = sorted([*_OBJECTS, *_MODULES, "__version__", "settings"])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        value: Any = importlib.import_module(_MODULES[name])
-    elif name in _OBJECTS:
-        value = getattr(importlib.import_module(_OBJECTS[name]), name)
-    else:
-        raise AttributeError(f"module 'xtendsrc' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+__all__ = sorted([*_WHERE, "__version__", "settings"])
+__getattr__ = attach(__name__, _WHERE)
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xtendsrc.liveness import process_exists
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
@@ -39,15 +40,5 @@ def _host() -> str:
 def _sweep(root: Path) -> None:
     for entry in root.glob(f"{_host()}-*-*"):
         pid = entry.name.split("-")[1]
-        if pid.isdigit() and not _alive(int(pid)):
+        if pid.isdigit() and not process_exists(int(pid)):
             shutil.rmtree(entry, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from xtendsrc.lazy import attach
 
 _WHERE = {
-    "Product": "base",
-    "Target": "base",
-    "Products": "collection",
-    "Image": "image",
-    "ExpMap": "expmap",
-    "RateMap": "ratemap",
-    "LightCurve": "lightcurve",
-    "NetCurve": "lightcurve",
-    "Spectrum": "spectrum",
-    "RMF": "responses",
-    "ARF": "responses",
+    "Product": "xtendsrc.products.base",
+    "Target": "xtendsrc.products.base",
+    "Products": "xtendsrc.products.collection",
+    "Image": "xtendsrc.products.image",
+    "ExpMap": "xtendsrc.products.expmap",
+    "RateMap": "xtendsrc.products.ratemap",
+    "LightCurve": "xtendsrc.products.lightcurve",
+    "NetCurve": "xtendsrc.products.lightcurve",
+    "Spectrum": "xtendsrc.products.spectrum",
+    "RMF": "xtendsrc.products.responses",
+    "ARF": "xtendsrc.products.responses",
 }
 
 __all__ = sorted(_WHERE)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'xtendsrc.products' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"xtendsrc.products.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = attach(__name__, _WHERE)

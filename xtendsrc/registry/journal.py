@@ -17,7 +17,8 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xtendsrc.registry.files import DAY, process_exists
+from xtendsrc.liveness import process_exists
+from xtendsrc.registry.files import DAY
 
 Operation = dict[str, Any]
 TAKEN = ".taken"

@@ -5,27 +5,21 @@ Nothing here closes or shows a figure, changes matplotlib's settings, or is impo
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from xtendsrc.lazy import attach
 
 _WHERE = {
-    "view_image": "image",
-    "view_expmap": "image",
-    "view_ratemap": "image",
-    "view_source_regions": "image",
-    "view_lightcurve": "lightcurve",
-    "view_netcurve": "lightcurve",
-    "view_spectrum": "spectrum",
-    "view_rmf": "responses",
-    "view_arf": "responses",
-    "gallery": "figure",
-    "save": "figure",
+    "view_image": "xtendsrc.view.image",
+    "view_expmap": "xtendsrc.view.image",
+    "view_ratemap": "xtendsrc.view.image",
+    "view_source_regions": "xtendsrc.view.image",
+    "view_lightcurve": "xtendsrc.view.lightcurve",
+    "view_netcurve": "xtendsrc.view.lightcurve",
+    "view_spectrum": "xtendsrc.view.spectrum",
+    "view_rmf": "xtendsrc.view.responses",
+    "view_arf": "xtendsrc.view.responses",
+    "gallery": "xtendsrc.view.figure",
+    "save": "xtendsrc.view.figure",
 }
 
 __all__ = sorted(_WHERE)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'xtendsrc.view' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"xtendsrc.view.{_WHERE[name]}"), name)
+__getattr__ = attach(__name__, _WHERE)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import InputNotFoundError, TaskError
+from xtendsrc.liveness import process_exists
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
@@ -153,21 +154,11 @@ def sweep(base: Path | None = None) -> int:
     removed = 0
     for item in place.iterdir():
         match = pattern.match(item.name)
-        if match and not _alive(int(match[1])):
+        if match and not process_exists(int(match[1])):
             _stop_orphans(item)
             shutil.rmtree(item, ignore_errors=True)
             removed += 1
     return removed
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _stop_orphans(root: Path) -> None:

@@ -169,5 +169,8 @@ def unbinned_wcs(wcs: WCS, binning: int) -> WCS:
         return wcs
     fine = wcs.deepcopy()
     fine.wcs.crpix = (wcs.wcs.crpix - 0.5) * binning + 0.5
-    fine.wcs.cdelt = wcs.wcs.cdelt / binning
+    if wcs.wcs.has_cd():
+        fine.wcs.cd = wcs.wcs.cd / binning
+    else:
+        fine.wcs.cdelt = wcs.wcs.cdelt / binning
     return fine

@@ -19,7 +19,7 @@ from xtendsrc.products.collection import Products
 from xtendsrc.request import ExpMapRequest, ImageRequest, LightCurveRequest, SpectrumRequest
 
 if TYPE_CHECKING:
-    from xtendsrc.observation import DataClass
+    from xtendsrc.dataclass import DataClass
     from xtendsrc.products import ExpMap, Image, LightCurve, Spectrum
     from xtendsrc.products.base import Target
     from xtendsrc.regions import RegionSet
@@ -47,7 +47,7 @@ def image(
     engine: str = "auto",
     source: Source | None = None,
 ) -> Image:
-    """Declare a counts image; see `xtendsrc.observation.DataClass.image`."""
+    """Declare a counts image; see `xtendsrc.dataclass.DataClass.image`."""
     from xtendsrc.products import Image
 
     request = ImageRequest(
@@ -81,7 +81,7 @@ def expmap(
     engine: str = "auto",
     source: Source | None = None,
 ) -> ExpMap:
-    """Declare an exposure map; see `xtendsrc.observation.DataClass.expmap`."""
+    """Declare an exposure map; see `xtendsrc.dataclass.DataClass.expmap`."""
     from xtendsrc.products import ExpMap
 
     if hasattr(delta, "unit"):
@@ -134,7 +134,7 @@ def lightcurve(
     source: Source | None = None,
     **options: Any,
 ) -> LightCurve:
-    """Declare a light curve; see `xtendsrc.observation.DataClass.lightcurve`."""
+    """Declare a light curve; see `xtendsrc.dataclass.DataClass.lightcurve`."""
     import astropy.units as u
 
     from xtendsrc.products import LightCurve
@@ -164,7 +164,7 @@ def spectrum(
     engine: str = "auto",
     source: Source | None = None,
 ) -> Spectrum:
-    """Declare a counts spectrum; see `xtendsrc.observation.DataClass.spectrum`."""
+    """Declare a counts spectrum; see `xtendsrc.dataclass.DataClass.spectrum`."""
     from xtendsrc.products import Spectrum
 
     request = spectrum_request(

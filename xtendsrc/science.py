@@ -29,7 +29,7 @@ from xtendsrc.request import (
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-    from xtendsrc.observation import DataClass
+    from xtendsrc.dataclass import DataClass
     from xtendsrc.products import ExpMap, Image, NetCurve, RateMap, Spectrum
     from xtendsrc.source import Source
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
     from xtendsrc.catalogue import Catalogue
-    from xtendsrc.observation import DataClass, Observation
+    from xtendsrc.dataclass import DataClass
+    from xtendsrc.observation import Observation
     from xtendsrc.products.base import Product
     from xtendsrc.registry import Registry
 

@@ -12,7 +12,7 @@ import xtendsrc
 
 ROOT = Path(xtendsrc.__file__).parent
 ONLY_PLACE = {"subprocess": "engines/heasoft", "h5py": "registry", "matplotlib": "view"}
-ABOVE = {"source", "sample", "observation", "declare", "science", "catalogue", "background", "cli"}
+ABOVE = {"source", "sample", "observation", "dataclass", "declare", "science", "catalogue", "background", "cli"}
 BASE = {p.name.removesuffix(".py") for p in ROOT.iterdir()} - {
     *ABOVE,
     *("engines", "registry", "products", "generate", "view", "simulate", "archive", "testing", "data"),

@@ -212,7 +212,7 @@ class Product:
     def content(self) -> dict[str, Any]:
         """Everything read from the product, made first if it must be, and read again when it has changed."""
         if self._target is None:
-            stamp = (self.path.stat().st_mtime_ns, self.path.stat().st_size)
+            stamp: tuple[Any, ...] = (self.path.stat().st_mtime_ns, self.path.stat().st_size)
         else:
             from xtendsrc.generate import ensure
 

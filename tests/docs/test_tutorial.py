@@ -19,7 +19,10 @@ def executed(directory, environment):
     client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(directory)}}
     )
-    client.execute(env={**os.environ, "PYTHONWARNINGS": "default", **environment})
+    inherited = {
+        name: value for name, value in os.environ.items() if name != "MPLBACKEND"
+    }  # pictures, as a reader has them
+    client.execute(env={**inherited, **environment})
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 

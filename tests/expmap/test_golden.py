@@ -51,7 +51,7 @@ def test_foc_map_equals_the_task(steady):
 
 def test_wandering_sky_map_equals_the_task_at_equal_bins(wander, wander_sky):
     golden = wander.image("exp_SKY_cal0_rows")
-    compare(wander_sky.data[1000:1400], golden, wander.gti.total, 1e-4, 1e-5)
+    compare(wander_sky.data[1000:1400], golden, wander.gti.total, 1e-6, 1e-7)
 
 
 @pytest.mark.parametrize("name", ["steady", "wander"])

@@ -126,6 +126,26 @@ def tangent_plane(ra: np.ndarray, dec: np.ndarray, ra0: float, dec0: float) -> t
     return np.degrees(east), np.degrees(north)
 
 
+def sky_matrix(
+    ra: np.ndarray, dec: np.ndarray, roll: np.ndarray, nominal: tuple[float, float, float]
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Linear part of FOC to SKY for a pointing: rows X and Y, columns FOCX and FOCY.
+
+    The rotation between the two attitudes, its elements in the plane divided by the cosine of the angle between the
+    two axes: what is left of the projection from one tangent plane to the other when distances from the centre are
+    taken as small. HEASoft's coordinate library has the same.
+    """
+    a, d, d0, phi = np.radians(wrap(np.asarray(ra) - nominal[0])), np.radians(dec), np.radians(nominal[1]), roll
+    depth = np.cos(d0) * np.cos(d) * np.cos(a) + np.sin(d0) * np.sin(d)
+    west = np.cos(a), np.sin(d) * np.sin(a)  # of the nominal plane along West and North of the pointing
+    north = -np.sin(d0) * np.sin(a), np.sin(d0) * np.sin(d) * np.cos(a) + np.cos(d0) * np.cos(d)
+    c, s = np.cos(np.radians(phi)) / depth, np.sin(np.radians(phi)) / depth
+    return (
+        (c * west[0] + s * west[1], c * west[1] - s * west[0]),
+        (c * north[0] + s * north[1], c * north[1] - s * north[0]),
+    )
+
+
 def pointing_on_sky(
     ra: np.ndarray, dec: np.ndarray, roll: np.ndarray, nominal: tuple[float, float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,12 +155,11 @@ def pointing_on_sky(
     -------
     tuple of ndarray
         Pixels in X and Y from the centre of the grid, and the angle, degrees, by which FOC is rotated on it: the
-        roll less the convergence of the meridians, ``(RA - RA_NOM) sin(DEC_NOM)``, as in the HEASoft tasks (right
-        to 1e-3 pixels at an arcminute from the nominal pointing).
+        rotation nearest to `sky_matrix`, which is the roll less the convergence of the meridians.
     """
     east, north = tangent_plane(ra, dec, nominal[0], nominal[1])
-    convergence = wrap(np.asarray(ra) - nominal[0]) * np.sin(np.radians(nominal[1]))
-    return -east / PIXEL_DEG, north / PIXEL_DEG, np.asarray(roll) - convergence
+    (xx, xy), (yx, yy) = sky_matrix(ra, dec, roll, nominal)
+    return -east / PIXEL_DEG, north / PIXEL_DEG, np.degrees(np.arctan2(yx - xy, xx + yy))
 
 
 def read_attitude(path: str | Path) -> Attitude:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.engines.native.expmap_attitude import Attitude, pointing_on_sky
+from xtendsrc.engines.native.expmap_attitude import Attitude, pointing_on_sky, sky_matrix
 from xtendsrc.engines.native.expmap_overlap import Placement
 from xtendsrc.errors import ProductError
 from xtendsrc.instrument import DET_CENTRE, FOC_OFFSET, SKY_CENTRE
@@ -70,7 +70,11 @@ class FocalPlane:
         """DET on the SKY grid of the nominal pointing, at a pointing (RA, Dec, roll), degrees."""
         ra, dec, roll = (np.array(value) for value in pointing)
         x, y, angle = (float(v) for v in pointing_on_sky(ra, dec, roll, nominal))
-        return Placement(angle + self.rotation, self.det_point, (SKY_CENTRE + x, SKY_CENTRE + y))
+        c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        (xx, xy), (yx, yy) = sky_matrix(ra, dec, roll, nominal)
+        stretch = (xx * c - xy * s, xx * s + xy * c, yx * c - yy * s, yx * s + yy * c)
+        point = (SKY_CENTRE + x, SKY_CENTRE + y)
+        return Placement(angle + self.rotation, self.det_point, point, tuple(float(v) for v in stretch))
 
 
 def fit_focal_plane(det: np.ndarray, foc: np.ndarray, published: tuple[float, float] = FOC_OFFSET) -> FocalPlane:

@@ -25,7 +25,7 @@ PAD = 2
 
 @dataclass(frozen=True)
 class Placement:
-    """How a grid lies on another: ``new = centre_new + R(angle) (old - centre_old) + shift``, pixels counted from 1.
+    """How a grid lies on another: ``new = point_new + S R(angle) (old - point_old)``, pixels counted from 1.
 
     Attributes
     ----------
@@ -33,28 +33,41 @@ class Placement:
         Rotation from the first towards the second axis, degrees.
     old, new : tuple of float
         The same point on both grids.
+    stretch : tuple of float
+        The matrix S by rows, unity but for parts in a million: it moves pixels far from the point, and leaves the
+        shape of each as it is.
     """
 
     angle: float
     old: tuple[float, float]
     new: tuple[float, float]
+    stretch: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
 
     @cached_property
-    def _turn(self) -> tuple[float, float]:
+    def _matrix(self) -> np.ndarray:
         a = np.radians(self.angle)
-        return float(np.cos(a)), float(np.sin(a))
+        turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+        return np.reshape(self.stretch, (2, 2)) @ turn
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.linalg.inv(self._matrix)
 
     def forward(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions on the new grid of positions on the old."""
-        c, s = self._turn
-        dx, dy = np.asarray(x) - self.old[0], np.asarray(y) - self.old[1]
-        return self.new[0] + dx * c - dy * s, self.new[1] + dx * s + dy * c
+        return _moved(self._matrix, (x, y), self.old, self.new)
 
     def back(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions on the old grid of positions on the new."""
-        c, s = self._turn
-        dx, dy = np.asarray(x) - self.new[0], np.asarray(y) - self.new[1]
-        return self.old[0] + dx * c + dy * s, self.old[1] - dx * s + dy * c
+        return _moved(self._inverse, (x, y), self.new, self.old)
+
+
+def _moved(
+    matrix: np.ndarray, point: tuple[np.ndarray, np.ndarray], old: tuple[float, float], new: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    dx, dy = np.asarray(point[0]) - old[0], np.asarray(point[1]) - old[1]
+    (a, b), (c, d) = matrix.tolist()
+    return new[0] + dx * a + dy * b, new[1] + dx * c + dy * d
 
 
 def _cone(x: np.ndarray, y: np.ndarray, t: float) -> np.ndarray:

@@ -68,3 +68,20 @@ def full(archive, tmp_path):
     import xtendsrc as xs
 
     return xs.Observation(archive / "900001010", output=tmp_path / "out").dataclasses["300000a0"]
+
+
+@pytest.fixture(scope="session")
+def star(archive, position, tmp_path_factory):
+    """The simulated star with the products of one observation made once; nothing here may change them."""
+    import astropy.units as u
+
+    import xtendsrc as xs
+
+    source = xs.PointSource(
+        position, radius=2 * u.arcmin, name="a <star> & more", archive=archive, output=tmp_path_factory.mktemp("star")
+    )
+    one = {"obs_id": "900001010"}
+    products = [source.images(energy=(0.5, 2) * u.keV, binning=(1, 4), **one), source.expmaps(binning=4, **one)]
+    products += [source.lightcurves(bin=200 * u.s, **one), source.spectra(response="nominal", **one)]
+    xs.compute(*products, progress=False).raise_for()
+    return source

@@ -1,0 +1,360 @@
+"""Drawing: what is shown is what is there, in axes that stay the user's."""
+
+import io
+
+import astropy.units as u
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.time import Time
+from astropy.wcs import WCS
+
+from tests.products.ogip import write_spectrum
+from xtendsrc.errors import RequestError
+from xtendsrc.products.image import Image
+from xtendsrc.products.spectrum import Spectrum
+
+ONE = {"obs_id": "900001010"}
+
+
+@pytest.fixture
+def products(star):
+    """One ready product of every kind that is drawn."""
+    image = star.images(energy=(0.5, 2) * u.keV, binning=(1, 4), **ONE)
+    spectrum = star.spectra(response="nominal", **ONE)[0]
+    curve = star.lightcurves(bin=200 * u.s, **ONE)[0]
+    return {
+        "fine": image[0],
+        "image": image[1],
+        "expmap": star.expmaps(binning=4, **ONE)[0],
+        "netcurve": curve,
+        "lightcurve": curve.source_curve,
+        "spectrum": spectrum,
+        "rmf": spectrum.rmf,
+        "arf": spectrum.arf,
+    }
+
+
+KINDS = ("fine", "image", "expmap", "netcurve", "lightcurve", "spectrum", "rmf", "arf")
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def rendered(ax):
+    """Draw a figure to the end, as a notebook would, and give its pixels."""
+    buffer = io.BytesIO()
+    ax.figure.savefig(buffer, dpi=40)
+    buffer.seek(0)
+    return plt.imread(buffer)
+
+
+def drawn_image(ax):
+    (image,) = ax.images
+    return np.asarray(image.get_array())
+
+
+# --- manners -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_view_returns_axes_and_leaves_everything_else_alone(products, kind):
+    mine = plt.figure()
+    before = dict(mpl.rcParams)
+    ax = products[kind].view()
+    assert isinstance(ax, mpl.axes.Axes)
+    assert plt.fignum_exists(mine.number)
+    assert ax.figure is not mine
+    assert len(plt.get_fignums()) == 2
+    assert dict(mpl.rcParams) == before
+    assert "900001010" in ax.get_title() + ax.get_title("left")
+    assert rendered(ax).std() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["netcurve", "lightcurve", "spectrum", "rmf", "arf"])
+def test_view_draws_into_the_axes_it_is_given(products, kind):
+    figure, axes = plt.subplots(1, 2)
+    assert products[kind].view(ax=axes[1]) is axes[1]
+    assert not axes[0].has_data()
+    assert plt.get_fignums() == [figure.number]
+
+
+def test_save_view_leaves_no_figure(products, tmp_path):
+    for name in ("image", "netcurve", "spectrum"):
+        path = products[name].save_view(tmp_path / "new folder" / f"{name}.png")
+        assert plt.imread(path).std() > 0.01
+    assert plt.get_fignums() == []
+
+
+def test_a_gallery_has_axes_for_each(star):
+    axes = star.images(energy=(0.5, 2) * u.keV, binning=(1, 4), **ONE).view()
+    assert len(axes) == 2
+    assert axes[0].figure is axes[1].figure
+
+
+# --- images --------------------------------------------------------------------------------------------------------
+
+
+def test_every_count_is_drawn_and_where_it_is(products):
+    image = products["image"]
+    ax = image.view()
+    assert drawn_image(ax).sum() == image.counts
+    assert ax.wcs.pixel_to_world(3, 4).separation(image.wcs.pixel_to_world(3, 4)) < 1e-9 * u.deg
+    assert len(ax.figure.axes) == 2
+    assert ax.figure.axes[1].get_ylabel() == "counts / pixel"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Right ascension", "Declination")
+    blocks = products["fine"].view()
+    assert drawn_image(blocks).sum() == products["fine"].counts
+    assert blocks.figure.axes[1].get_ylabel() == "counts / 4 x 4 pixels"
+    assert products["expmap"].view().figure.axes[1].get_ylabel() == "exposure (s)"
+
+
+def test_the_source_is_drawn_at_its_position(products, position):
+    for name in ("fine", "image"):
+        ax = products[name].view(zoom_in=3 * u.arcmin)
+        picture = ax.images[0]
+        left, right, bottom, top = picture.get_extent()
+        data = np.asarray(picture.get_array(), float)
+        x, y = products[name].wcs.world_to_pixel(position)
+        assert left < x < right
+        assert bottom < y < top
+        side = (right - left) / data.shape[1]
+        rows, columns = np.indices(data.shape)
+        near = (
+            np.hypot(left + (columns + 0.5) * side - x, bottom + (rows + 0.5) * side - y)
+            < 60 / 1.768 / products[name].binning
+        )
+        assert data[near].mean() > 20 * data[~near].mean()
+        shown = np.array([ax.get_xlim(), ax.get_ylim()])
+        np.testing.assert_allclose(shown.mean(axis=1), [x, y], atol=0.6)
+        np.testing.assert_allclose(np.ptp(shown, axis=1), 2 * 180 / 1.7684 / products[name].binning, rtol=0.01)
+
+
+def test_zoom_shows_three_radii_and_all_pixels(products):
+    ax = products["fine"].view(zoom_in=True)
+    assert np.ptp(ax.get_xlim()) == pytest.approx(3 * 2 * 120 / 1.7684, rel=0.01)
+    assert drawn_image(ax).shape == products["fine"].shape
+
+
+def test_regions_and_discs_are_outlined_on_the_sky(products, position):
+    image = products["image"]
+    assert not image.view().lines
+    ax = image.view(view_regions=True)
+    circle = ax.lines[0]
+    sky = ax.wcs.pixel_to_world(*circle.get_xydata().T)
+    np.testing.assert_allclose(sky.separation(position).arcmin, 2, atol=0.01)
+    assert len(ax.lines) == 3  # the source and the discs of two calibration sources
+    assert len(image.view(calibration=True).lines) == 2
+    from regions import CircleSkyRegion
+
+    other = CircleSkyRegion(position, 1 * u.arcmin)
+    assert len(image.view(regions=other).lines) == 1
+
+
+def test_stretches_and_limits(products):
+    image = products["image"]
+    for stretch in ("linear", "sqrt", "log", "asinh"):
+        ax = image.view(stretch=stretch)
+        norm = ax.images[0].norm
+        assert (norm.vmin, norm.vmax) == (0, image.data.max())
+        ticks = ax.figure.axes[1].get_yticks()
+        assert len(ticks) > 2
+        assert np.all(np.diff(ticks) > 0)
+    norm = image.view(limits=(1, 5)).images[0].norm
+    assert (norm.vmin, norm.vmax) == (1, 5)
+    with pytest.raises(RequestError, match="stretch='magic'"):
+        image.view(stretch="magic")
+
+
+def test_smoothing_is_of_the_drawing_only(products):
+    image = products["image"]
+    before = image.data.copy()
+    smooth = drawn_image(image.view(smooth=2.0))
+    np.testing.assert_array_equal(image.data, before)
+    assert smooth.sum() == pytest.approx(before.sum(), rel=1e-6)
+    assert smooth.max() < before.max()
+
+
+def test_cross_hair_is_at_its_position_in_any_frame(products, position):
+    ax = products["image"].view(cross_hair=position.galactic)
+    mark = ax.lines[-1].get_xydata()[0]
+    assert ax.wcs.pixel_to_world(*mark).separation(position) < 0.1 * u.arcsec
+    with pytest.raises(RequestError, match="DET"):
+        products["image"].view(ax=plt.figure().add_subplot(), cross_hair=position) if False else _det().view(
+            cross_hair=position
+        )
+
+
+def _det(shape=(20, 30)):
+    data = np.zeros(shape, np.int32)
+    data[3:9, 4:8] = 5
+    header = fits.Header({"CTYPE1": "DETX", "CTYPE2": "DETY", "CRPIX1": 0.5, "CRPIX2": 0.5, "CDELT1": 8, "CDELT2": 8})
+    header["IMGBIN"] = 8
+    return _image(data, header)
+
+
+def _image(data, header):
+    import tempfile
+    from pathlib import Path
+
+    path = Path(tempfile.mkdtemp()) / "image.fits"
+    fits.PrimaryHDU(data, header).writeto(path)
+    return Image.read(path)
+
+
+def test_det_images_count_det_pixels():
+    ax = _det().view()
+    assert ax.images[0].get_extent() == (0.5, 240.5, 0.5, 160.5) or tuple(ax.images[0].get_extent()) == (
+        0.5,
+        240.5,
+        0.5,
+        160.5,
+    )
+    assert ax.get_xlabel() == "DETX (pixel)"
+    low, high = ax.get_xlim()
+    assert low < 4 * 8 + 0.5 < 8 * 8 + 0.5 < high
+
+
+def test_images_without_data_are_drawn():
+    header = WCS(naxis=2).to_header()
+    header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 80.0, "CRVAL2": -60.0})
+    header.update({"CDELT1": -0.01, "CDELT2": 0.01, "CRPIX1": 5.0, "CRPIX2": 5.0})
+    for data in (np.zeros((10, 12), np.int32), np.full((10, 12), np.nan)):
+        for options in ({}, {"zoom_in": True}, {"stretch": "log"}, {"smooth": 1.0}):
+            rendered(_image(data, header).view(**options))
+
+
+def test_axes_of_another_sky_are_drawn_on_and_keep_their_limits(products, position):
+    header = fits.Header({"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CDELT1": -0.01, "CDELT2": 0.01})
+    header.update({"CRVAL1": position.galactic.l.deg, "CRVAL2": 0.0, "CRPIX1": 50, "CRPIX2": 50})
+    header["CRPIX2"] = 50 - position.galactic.b.deg / 0.01
+    ax = plt.figure().add_subplot(projection=WCS(header))
+    ax.set_xlim(30, 70)
+    ax.set_ylim(31, 69)
+    assert products["image"].view(ax=ax, view_regions=True, cross_hair=position) is ax
+    assert (ax.get_xlim(), ax.get_ylim()) == ((30, 70), (31, 69))
+    mesh = ax.collections[0]
+    assert mesh.get_array().sum() == products["image"].counts
+    on_screen = ax.lines[0].get_transform().transform(ax.lines[0].get_xydata())
+    sky = ax.wcs.pixel_to_world(*ax.transData.inverted().transform(on_screen).T)
+    np.testing.assert_allclose(sky.separation(position).arcmin, 2, atol=0.02)
+    rendered(ax)
+
+
+def test_axes_of_the_images_own_sky_need_no_resampling(products):
+    ax = plt.figure().add_subplot(projection=products["fine"].wcs)
+    products["fine"].view(ax=ax)
+    assert len(ax.images) == 1
+
+
+def test_axes_without_sky_are_refused(products):
+    with pytest.raises(RequestError, match="sky coordinates") as caught:
+        products["image"].view(ax=plt.figure().add_subplot())
+    assert "projection=" in caught.value.next_step
+    with pytest.raises(RequestError, match="plain axes"):
+        _det().view(ax=plt.figure().add_subplot(projection=products["image"].wcs))
+
+
+# --- light curves --------------------------------------------------------------------------------------------------
+
+
+def spans(ax):
+    """The shaded stretches, as (low, high) on the axis."""
+    return sorted((p.get_x(), p.get_x() + p.get_width()) for p in ax.patches)
+
+
+def test_time_outside_good_intervals_is_shaded_at_both_ends(products):
+    curve = products["lightcurve"]
+    gti, ax = curve.gti, curve.view(time="mission")
+    shaded = spans(ax)
+    assert len(shaded) == len(gti) + 1
+    np.testing.assert_allclose([low for low, _ in shaded[1:]], gti.stop, atol=1e-3)
+    np.testing.assert_allclose([high for _, high in shaded[:-1]], gti.start, atol=1e-3)
+    low, high = ax.get_xlim()
+    assert shaded[0][0] <= low < gti.start[0]
+    assert shaded[-1][1] >= high > gti.stop[-1]
+    assert not spans(curve.view(shade=False))
+    good = (high - low) - sum(b - a for a, b in shaded)
+    assert good == pytest.approx(gti.total, rel=1e-6)
+
+
+@pytest.mark.parametrize("time", ["hours", "seconds", "mission", "mjd", "utc"])
+def test_points_are_at_their_times(products, time):
+    curve = products["lightcurve"]
+    ax = curve.view(time=time)
+    shown = np.asarray(ax.lines[0].get_xdata())
+    utc, start = curve.time.utc, curve.gti.start[0]
+    epoch = Time("2019-01-01T00:00:00", scale="utc")
+    if time == "utc":
+        assert np.abs((Time(shown, format="datetime64", scale="utc") - utc).to_value("s")).max() < 1e-3
+    elif time == "mjd":
+        np.testing.assert_allclose((shown - utc.mjd) * 86400, 0, atol=1e-3)
+        assert "MJD" in ax.get_xlabel()
+    else:
+        zero = 0 if time == "mission" else start
+        scale = 3600 if time == "hours" else 1
+        np.testing.assert_allclose(epoch.tt.mjd + (zero + shown * scale) / 86400, utc.tt.mjd, atol=1e-8, rtol=0)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), curve.rate.value)
+    rendered(ax)
+
+
+def test_an_unknown_time_axis_is_refused(products):
+    with pytest.raises(RequestError, match="time='days'"):
+        products["lightcurve"].view(time="days")
+    assert plt.get_fignums() == []
+
+
+def test_a_net_curve_shows_its_parts(products):
+    labels = products["netcurve"].view().get_legend_handles_labels()[1]
+    assert {"net", "source region", "background, scaled"} <= set(labels)
+    alone = products["netcurve"].view(parts=False).get_legend_handles_labels()[1]
+    assert "source region" not in alone
+
+
+# --- spectra -------------------------------------------------------------------------------------------------------
+
+
+def test_a_drawn_spectrum_sums_to_its_net_rate(products):
+    spectrum = products["spectrum"]
+    ax = spectrum.view(grouping="min 25", energy=(1, 8) * u.keV)
+    grouped = spectrum.grouped("min 25", (1, 8) * u.keV)
+    points = ax.lines[0].get_xydata()
+    np.testing.assert_allclose(points[:, 0], (grouped.energy_lo + grouped.energy_hi) / 2)
+    assert (points[:, 1] * grouped.width).sum() == pytest.approx(grouped.net_counts.sum() / grouped.exposure, rel=1e-9)
+    assert ax.get_ylabel() == "counts / s / keV"
+    assert "keV" in ax.get_xlabel()
+
+
+def test_error_bars_of_a_spectrum_are_poissons(tmp_path):
+    # Gehrels 1986: 4 counts give -1.914 +3.163
+    counts = np.zeros(4096, int)
+    counts[100:300] = 4
+    ax = Spectrum.read(write_spectrum(tmp_path / "a.pi", counts)).view(grouping="none", energy=(0.6, 1.8) * u.keV)
+    segments = ax.collections[1].get_segments()
+    unit = 1000 * 0.006
+    for (_, low), (_, high) in segments:
+        assert low * unit == pytest.approx(4 - 1.914, abs=2e-3)
+        assert high * unit == pytest.approx(4 + 3.163, abs=2e-3)
+
+
+def test_nominal_responses_are_labelled(products):
+    for name in ("spectrum", "rmf", "arf"):
+        ax = products[name].view()
+        assert "not calibrated" in ax.get_title() + ax.get_title("left")
+
+
+def test_a_spectrum_without_counts_is_drawn(tmp_path):
+    rendered(Spectrum.read(write_spectrum(tmp_path / "a.pi", np.zeros(4096, int))).view())
+
+
+def test_regions_of_a_source_are_drawn(star):
+    ax = star.view_regions(**ONE)
+    axes = np.atleast_1d(ax)[0]
+    assert len(axes.lines) >= 4
+    assert isinstance(SkyCoord(star.position), SkyCoord)

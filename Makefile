@@ -1,5 +1,7 @@
 # make demo   the main job, end to end, on a simulated observation
 # make test   lint, types and the test suite
+# make docs   the documentation, with the tutorial executed
+# make soak   5000 random kills of writing processes (hours);  make bench   every benchmark;  make test-slow
 # Each makes its own .venv from the first python3.11 or newer it finds; a second run reuses it.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -35,6 +37,12 @@ test: lint
 
 test-slow: .venv/.test
 	$(BIN)/pytest -n 2 -m "not soak and not remote_data and not heasoft and not xga"
+
+soak: .venv/.test
+	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s -m soak tests/faults
+
+bench: .venv/.test
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 docs: .venv/.docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

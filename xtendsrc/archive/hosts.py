@@ -168,15 +168,12 @@ class WebHost:
         match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != start or match[2] not in ("*", str(file.size)):
             found = answer.headers.get("Content-Range", "nothing")
-            raise ArchiveError(
-                f"{file.address}: asked for bytes from {start} of {file.size}, the server gave {found}.",
-                "the file changed at the host; download again.",
-            )
+            raise Interrupted(f"asked for bytes from {start} of {file.size}, the server gave {found}")
         return start
 
     def _bytes(self, answer: httpx.Response) -> Iterator[bytes]:
         try:
-            yield from answer.iter_raw(CHUNK)
+            yield from answer.iter_raw()  # chunks of a given size would lose what came before a break
         except self._broken as error:
             raise Interrupted(_said(error)) from error
 
@@ -220,7 +217,7 @@ def _check_status(status: int, url: str, retry_after: str) -> None:
             f"{url} may not be read (the server answered {status}).", "it may not be public yet; try another host."
         )
     if status == 416:
-        raise ArchiveError(f"{url}: the server has fewer bytes than it said.", "download again.")
+        raise Interrupted("the server has fewer bytes than it listed")
     raise ArchiveError(f"{url}: the server answered {status}.", "try another host.")
 
 

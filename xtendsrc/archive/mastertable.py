@@ -7,6 +7,7 @@ import logging
 import os
 import warnings
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.archive.resolve import cache_directory
@@ -146,14 +147,17 @@ def asking(endpoints: Endpoints, question: Any) -> Any:
     ArchiveError
         If no usable answer came.
     """
+    from xml.parsers.expat import ExpatError
+
     import requests
     from pyvo.dal.exceptions import DALAccessError, DALFormatError
+    from urllib3.exceptions import HTTPError
 
     last: Exception = ArchiveError("nothing was asked")
     for _ in range(TRIES):
         try:
             return question(heasarc_client(endpoints))
-        except DALFormatError as error:
+        except (DALFormatError, HTTPError, ExpatError) as error:
             last = error  # the answer broke off, or is no VOTable
         except (DALAccessError, requests.RequestException, OSError, ValueError) as error:
             last = error
@@ -245,19 +249,24 @@ def _store(endpoints: Endpoints) -> Path:
 
 def _read(store: Path) -> Table | None:
     """Read the table that was kept; one that cannot be read is set aside."""
-    from astropy.table import Table
-
     if not store.is_file():
         return None
     try:
-        table = Table.read(store, format="ascii.ecsv")
-        datetime.fromisoformat(table.meta["fetched"])
-        missing = set(REQUIRED) - set(table.colnames)
+        table = _parsed(str(store), store.stat().st_mtime_ns).copy()
     except (ValueError, KeyError, TypeError, OSError) as error:
         logger.warning("%s is damaged and set aside: %s", store, error)
         store.replace(store.with_suffix(".damaged"))
         return None
-    return None if missing else _tidied(table)
+    return None if set(REQUIRED) - set(table.colnames) else table
+
+
+@lru_cache(maxsize=2)
+def _parsed(store: str, mtime_ns: int) -> Table:  # the time is part of the key
+    from astropy.table import Table
+
+    table = Table.read(store, format="ascii.ecsv")
+    datetime.fromisoformat(table.meta["fetched"])
+    return _tidied(table)
 
 
 def _write(store: Path, table: Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
 OFFAXIS = "offaxis"
+MJD_ZERO = datetime(1858, 11, 17)
 SHOWN = (
     "obsid",
     "name",
@@ -242,9 +244,7 @@ class ObservationTable:
 
 
 def _day(mjd: float) -> str:
-    from astropy.time import Time
-
-    return str(Time(mjd, format="mjd", scale="utc").strftime("%Y-%m-%d"))
+    return (MJD_ZERO + timedelta(days=mjd)).strftime("%Y-%m-%d")
 
 
 def _days(column: Any) -> MaskedColumn:
@@ -265,7 +265,7 @@ def _value(quantity: Any, unit: str, name: str) -> float:
 
 
 def _limits(given: Any, unit: str, name: str) -> tuple[float, float]:
-    if np.ndim(given) == 0 and not isinstance(given, (tuple, list)):
+    if not isinstance(given, (tuple, list)) and np.ndim(given) == 0:
         return _value(given, unit, name), np.inf
     low, high = given
     return _value(low, unit, name), _value(high, unit, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.archive.hosts import AGAIN, CHUNK
@@ -121,7 +121,7 @@ class BucketHost:
             offset = int(given[1]) if given else 0
             if offset + int(answer["ContentLength"]) != file.size:
                 raise Interrupted(f"S3 offers {offset + int(answer['ContentLength'])} bytes; it listed {file.size}")
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 yield offset, body.iter_chunks(CHUNK)
 
     @contextmanager

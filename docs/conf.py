@@ -28,6 +28,7 @@ extensions = [
     "myst_nb",
 ]
 root_doc = "index"
+smartquotes = False  # 2' and 7" are angles
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]
 

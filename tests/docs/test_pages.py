@@ -50,3 +50,10 @@ def test_page(page, started, monkeypatch):
     directory, names = started
     monkeypatch.chdir(directory)
     run(page, dict(names))
+
+
+def test_every_command_is_on_the_page_of_commands():
+    from xtendsrc.cli import COMMANDS
+
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`xtendsrc {name}`" not in page] == []

@@ -122,6 +122,31 @@ def psf_surface_brightness(radius: ArrayLike, hpd: float = HPD_ARCMIN) -> np.nda
     return np.exp(-np.asarray(radius, dtype=float) / a) / (2 * np.pi * a * a)
 
 
+def disc_surface_brightness(radius: ArrayLike, disc: float, hpd: float = HPD_ARCMIN) -> np.ndarray:
+    """Surface brightness, arcmin^-2, of a uniform disc of unit flux as the telescope blurs it.
+
+    At a distance r from the middle it is the PSF's flux that comes from within the disc: of the ring of radius s
+    around r, the part inside the disc has half the opening angle ``arccos((r^2 + s^2 - R^2) / (2 r s))``.
+
+    Parameters
+    ----------
+    radius : array_like
+        Distance from the middle of the disc, arcmin.
+    disc : float
+        Radius R of the disc, arcmin.
+    hpd : float
+        Half-power diameter of the PSF in arcmin.
+    """
+    values = np.asarray(radius, dtype=float)
+    edges = np.linspace(0.0, 30.0 * _scale(hpd), 3001)
+    ring, flux = 0.5 * (edges[:-1] + edges[1:]), np.diff(psf_eef(edges, hpd))
+    grid = np.linspace(0.0, max(float(values.max(initial=0.0)), disc), 301)
+    r = np.maximum(grid, 1e-6)[:, None]
+    opening = np.arccos(np.clip((r**2 + ring**2 - disc**2) / (2 * r * ring), -1.0, 1.0)) / np.pi
+    profile = (opening * flux).sum(axis=1) / (np.pi * disc**2)
+    return np.interp(values, grid, profile)
+
+
 def sample_psf(rng: np.random.Generator, size: int, hpd: float = HPD_ARCMIN) -> tuple[np.ndarray, np.ndarray]:
     """Random displacements of photons in two directions, arcmin: radii of the exponential disc, any angle."""
     radius = rng.gamma(2.0, _scale(hpd), size)

@@ -149,6 +149,10 @@ def test_pieces_add_up_to_the_whole(tmp_path):
         assert all(a["STOP"][-1] <= b["START"][0] for a, b in pairwise(gtis))
 
 
+def tree_gti(tree):
+    return read(tree.file("*_p?300000a0_cl.evt*"), "GTI")
+
+
 def test_timezero_and_timepixr_move_time_but_not_the_moments(tmp_path):
     plain = make(tmp_path / "plain", exposure=1 * u.ks, seed=4)
     moved = make(
@@ -158,6 +162,9 @@ def test_timezero_and_timepixr_move_time_but_not_the_moments(tmp_path):
     absolute = b["TIME"] + header["TIMEZERO"] - (header["TIMEPIXR"] - 0.5) * header["TIMEDEL"]
     assert np.array_equal(a["TIME"], absolute)
     assert b["TIME"][0] == a["TIME"][0] - 102.0
+    (good, _), (shifted, intervals) = (tree_gti(tree) for tree in (plain, moved))
+    assert np.array_equal(good["START"], shifted["START"] + intervals["TIMEZERO"])
+    assert np.array_equal(good["STOP"], shifted["STOP"] + intervals["TIMEZERO"])
 
 
 def test_a_name_points_at_the_first_source(tmp_path):

@@ -310,9 +310,9 @@ def _write_events(plan: Plan, folder: Path, name: str, rows: np.ndarray, timelin
         }
         events = plan.writer.table("EVENTS", piece, {**all_cards, "HDUCLAS1": "EVENTS", "HDUCLAS2": "ALL"}, wcs=True)
         counter = 0 if plan.split == 1 else number + 1
-        plan.writer.save(
-            folder / name.format(counter), [events, plan.writer.intervals("GTI", start, stop, all_cards)], all_cards
-        )
+        zero = plan.conditions.timezero  # in the header of the intervals too, and added when they are read
+        good = plan.writer.intervals("GTI", start - zero, stop - zero, all_cards)
+        plan.writer.save(folder / name.format(counter), [events, good], all_cards)
 
 
 def _write_pixels(

@@ -45,8 +45,8 @@ def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str =
     Returns
     -------
     fits.BinTableHDU
-        Columns X, Y (pixel, vectors where there is a polygon), SHAPE (``!`` marks an excluded one), R (pixel, vector
-        where a shape has several sizes), ROTANG (degree) and COMPONENT. Unused elements of vectors are zero.
+        Columns X, Y or DETX, DETY (pixel, vectors where there is a polygon), SHAPE (``!`` marks an excluded one), R
+        (pixel, vector where a shape has several sizes), ROTANG (degree) and COMPONENT. Unused elements are zero.
     """
     if region.frame not in _COLUMNS:
         raise RegionError(
@@ -54,12 +54,13 @@ def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str =
         )
     rows = _rows(region)
     shapes = [shape for shape, _ in rows]
+    names = _COLUMNS[region.frame]
     x_y = [shape.vertices if shape.name == "polygon" else np.array(shape.values[:2])[:, None] for shape in shapes]
     angles = [(shape.angle,) * (2 if shape.is_ring and shape.turns else 1) for shape in shapes]
     labels = [("!" if shape.exclude else "") + shape.name.upper() for shape in shapes]
     columns = [
-        _column("X", "pixel", [x for x, _ in x_y]),
-        _column("Y", "pixel", [y for _, y in x_y]),
+        _column(names[0], "pixel", [x for x, _ in x_y]),
+        _column(names[1], "pixel", [y for _, y in x_y]),
         fits.Column("SHAPE", "16A", array=np.char.ljust(labels, 16)),
         _column("R", "pixel", [np.array(shape.sizes) for shape in shapes]),
         _column("ROTANG", "degree", [np.array(angle) for angle in angles]),
@@ -99,7 +100,7 @@ def _add_keywords(target: fits.Header, frame: str, events: fits.Header | None) -
     target["HDUDOC"] = "ASC-FITS-REGION-1.0: McDowell, Rots: FITS REGION Binary Table Design"
     target["CONTENT"] = ("REGION", "CXC content key")
     target["MTYPE1"] = ("pos", "name of the descriptor")
-    target["MFORM1"] = ("X,Y", "its columns")
+    target["MFORM1"] = (",".join(_COLUMNS[frame]), "its columns")
     if events is None:
         return
     for key in _COPIED:

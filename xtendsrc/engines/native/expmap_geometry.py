@@ -72,9 +72,10 @@ class FocalPlane:
         x, y, angle = (float(v) for v in pointing_on_sky(ra, dec, roll, nominal))
         c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
         (xx, xy), (yx, yy) = sky_matrix(ra, dec, roll, nominal)
-        stretch = (xx * c - xy * s, xx * s + xy * c, yx * c - yy * s, yx * s + yy * c)
+        along_x = float(xx * c - xy * s), float(xx * s + xy * c)
+        along_y = float(yx * c - yy * s), float(yx * s + yy * c)
         point = (SKY_CENTRE + x, SKY_CENTRE + y)
-        return Placement(angle + self.rotation, self.det_point, point, tuple(float(v) for v in stretch))
+        return Placement(angle + self.rotation, self.det_point, point, (*along_x, *along_y))
 
 
 def fit_focal_plane(det: np.ndarray, foc: np.ndarray, published: tuple[float, float] = FOC_OFFSET) -> FocalPlane:

@@ -110,10 +110,17 @@ def content_cards(content: str) -> list[CardValues]:
     ]
 
 
-def band_cards(channels: tuple[int, int] | None, low: str, high: str) -> list[CardValues]:
-    """The PI cut and its exact energies, under the names an image or a light curve has for it; none without a cut."""
+def band_cards(
+    channels: tuple[int, int] | None, low: str, high: str, limits: tuple[int, int] | None = None
+) -> list[CardValues]:
+    """The PI cut and its exact energies, under the names an image or a light curve has for it.
+
+    Without a cut: the legal channels if `limits` are given, else nothing.
+    """
     if channels is None:
-        return []
+        if limits is None:
+            return []
+        return [(low, limits[0], "lowest PI channel"), (high, limits[1], "highest PI channel")]
     edges = channels_to_band(*channels).value
     return [
         (low, channels[0], "lowest PI channel"),
@@ -249,16 +256,18 @@ def _reference(events: EventList) -> tuple[int, float]:
 
 
 def _date_cards(events: EventList, start: float, stop: float) -> list[CardValues]:
-    """DATE-OBS and DATE-END of the event list, or of the good time if that was narrowed."""
+    """DATE-OBS and DATE-END as the event list has them, also of a part of its time; without them, from TSTART, TSTOP.
+
+    They are UTC, as in the archive's files; the seconds are TT.
+    """
     from astropy.time import Time
 
-    whole = (float(events.gti.start[0]), float(events.gti.stop[-1])) == (start, stop)
     day, fraction = _reference(events)
     cards: list[CardValues] = []
-    for name, seconds, comment in (("DATE-OBS", start, "start of the data"), ("DATE-END", stop, "end of the data")):
-        if whole and name in events.header:
-            value = events.header[name]
-        else:
-            value = Time(day, fraction + seconds / SECONDS_PER_DAY, format="mjd", scale="tt").isot[:19]
+    dates = (("DATE-OBS", start, "start of the observation"), ("DATE-END", stop, "end of the observation"))
+    for name, seconds, comment in dates:
+        value = events.header.get(name)
+        if not value:
+            value = Time(day, fraction + seconds / SECONDS_PER_DAY, format="mjd", scale="tt").utc.isot[:19]
         cards.append((name, value, comment))
     return cards

@@ -202,7 +202,7 @@ def _cards(request: Any, selected: SelectedEvents, region: RegionRows, origin: f
         ("TIMEPIXR", 0.5, "times are the middle of the bin"),
         ("DEADAPP", False, "rates are not corrected for dead time"),
         ("BACKAPP", False, "background is not subtracted"),
-        *band_cards(request.selection.channels, "PHALCUT", "PHAHCUT"),
+        *band_cards(request.selection.channels, "PHALCUT", "PHAHCUT", selected.events.channel_limits),
         ("NPIXSOU", float(region.pixels), "pixels in the region"),
         ("MINFREXP", request.min_fraction, "least FRACEXP of a bin that is kept"),
         *region.descriptor_cards,

@@ -19,7 +19,7 @@ import numpy as np
 from xtendsrc.engines.job import Made
 from xtendsrc.engines.native.blocks import hdu_bytes
 from xtendsrc.engines.native.fits import common_cards, creator, standard_cards, table_block
-from xtendsrc.errors import GTIError, RegionError
+from xtendsrc.errors import GTIError, MissingColumnError, MissingKeywordError, RegionError
 from xtendsrc.events import EventList
 from xtendsrc.gti import GTI
 from xtendsrc.instrument import Geometry
@@ -178,6 +178,14 @@ class EventMasks:
     def geometry(self) -> Geometry:
         """How the detector lies on the sky, from the header."""
         return Geometry.from_header(self.list.header)
+
+    @cached_property
+    def channel_limits(self) -> tuple[int, int] | None:
+        """First and last legal PI channel; None if the file does not say."""
+        try:
+            return self.list.limits("PI")
+        except (MissingColumnError, MissingKeywordError):
+            return None
 
     def select(self, selection: Selection) -> SelectedEvents:
         """Events that pass a selection."""

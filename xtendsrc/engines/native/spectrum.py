@@ -5,7 +5,7 @@ region, and -1 in bins whose centre lies outside it. Response generators weight 
 is given on the sky; its place on the detector is found as HEASoft's ``extractor`` finds it: by the rotation and
 shift between SKY and DET that fit the positions of the region's events best (all of them, whatever their time).
 With fewer than two distinct positions to fit, the geometry of the header is used instead. Events in bins marked
--1 are in the spectrum but not in the map.
+-1 are in the spectrum but not in the map. For a region in detector coordinates no bin with counts is marked.
 
 ``BACKSCAL`` is geometric: pixel centres in the region over the pixels of the SKY (or DET) grid. ``EXPOSURE`` is
 the good time multiplied with the live fraction.
@@ -184,6 +184,8 @@ def _map(events: EventMasks, region: RegionRows, rows: np.ndarray) -> tuple[Weig
         rotation = _rotation(events, region, grid)
         u, v = rotation.to_sky(u, v)
     inside = region.pixel_region.mask(u, v).reshape(grid.shape)
+    if region.frame == "DET":
+        inside |= counts > 0
     if not inside.any():
         inside = _touched(events, region, grid, rotation)
     return weighted_map(counts, inside), rotation
@@ -298,7 +300,7 @@ def _map_cards(
         ("Y-OFFSET", wmap.first[1], "first bin of the whole map in y"),
         ("TOTCTS", number, "events selected"),
     ]
-    return cards + _rotation_cards(rotation) + _reference_cards(events)
+    return cards + _rotation_cards(rotation) + _reference_cards(events, region.frame)
 
 
 def _rotation_cards(rotation: Rotation | None) -> list[CardValues]:
@@ -316,16 +318,15 @@ def _rotation_cards(rotation: Rotation | None) -> list[CardValues]:
     ]
 
 
-def _reference_cards(events: EventList) -> list[CardValues]:
-    """The sky grid the region was given on."""
-    wcs = events.wcs("SKY").wcs
+def _reference_cards(events: EventList, frame: str) -> list[CardValues]:
+    """The grid the region was given on."""
     return [
         card
-        for i, axis in enumerate("XY")
+        for letter, axis in zip("XY", column_axes(events, frame, COLUMNS[frame]), strict=True)
         for card in (
-            (f"REF{axis}CTYP", str(wcs.ctype[i]), "projection of the sky grid"),
-            (f"REF{axis}CRPX", float(wcs.crpix[i]), "its reference pixel"),
-            (f"REF{axis}CRVL", float(wcs.crval[i]), "[deg] coordinate of the reference pixel"),
-            (f"REF{axis}CDLT", float(wcs.cdelt[i]), "[deg] its pixel size"),
+            (f"REF{letter}CTYP", axis.ctype, "projection or name of the region's grid"),
+            (f"REF{letter}CRPX", axis.crpix, "its reference pixel"),
+            (f"REF{letter}CRVL", axis.crval, "coordinate of the reference pixel"),
+            (f"REF{letter}CDLT", axis.cdelt, "its pixel size"),
         )
     ]

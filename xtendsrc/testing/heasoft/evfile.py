@@ -72,7 +72,7 @@ def _open_one(filename: str, extension: str, gti_name: str) -> EventFile:
     return EventFile(path, hdus, events, gti, filters, warning)
 
 
-def find_gti(hdus: list[HDU], name: str, header: Header) -> tuple[Intervals, str]:
+def find_gti(hdus: list[HDU], name: str, header: Header, shifted: bool = True) -> tuple[Intervals, str]:
     """Find good times: the named extension, STDGTI, GTI, any of class GTI, at last TSTART to TSTOP."""
     table = fitsfile.extension(hdus, name, "STDGTI", "GTI")
     if table is None:
@@ -80,18 +80,20 @@ def find_gti(hdus: list[HDU], name: str, header: Header) -> tuple[Intervals, str
     if table is None:
         whole = (float(header.get("TSTART", 0.0)), float(header.get("TSTOP", 0.0)))
         return [whole], "WARNING: no GTI extension; using TSTART to TSTOP"
-    return read_gti(table), ""
+    return read_gti(table, shifted), ""
 
 
-def read_gti(table: HDU) -> Intervals:
-    """Give the START and STOP of a table as pairs, in time order."""
-    return sorted(zip(table.column("START").tolist(), table.column("STOP").tolist(), strict=True))
+def read_gti(table: HDU, shifted: bool = True) -> Intervals:
+    """Give the START and STOP of a table as pairs, in time order; by the table's TIMEZERO later if ``shifted``."""
+    zero = float(table.header.get("TIMEZERO", 0.0) or 0.0) if shifted else 0.0
+    start, stop = ((table.column(name) + zero).tolist() for name in ("START", "STOP"))
+    return sorted(zip(start, stop, strict=True))
 
 
 def read_gti_files(name: str, gti_name: str) -> Intervals:
-    """Read one file of good times, or an ``@list`` of them, ORed."""
+    """Read one file of good times, or an ``@list`` of them, ANDed."""
     names = Path(name[1:]).read_text().split() if name.startswith("@") else [name]
-    found: Intervals = []
+    found: Intervals | None = None
     for item in names:
         path, parts = fitsfile.split_name(item)
         hdus = fitsfile.read(path)
@@ -100,8 +102,9 @@ def read_gti_files(name: str, gti_name: str) -> Intervals:
             table = next((h for h in hdus if h.is_table and h.column_number("START")), None)
         if table is None:
             raise FitsError(107, f"no good times in {path}")
-        found += read_gti(table)
-    return union(found)
+        own = union(read_gti(table))
+        found = own if found is None else intersection(found, own)
+    return found or []
 
 
 def union(intervals: Intervals) -> Intervals:

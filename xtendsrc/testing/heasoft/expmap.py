@@ -30,7 +30,7 @@ def xaexpmap(pars: Parameters) -> int:
         raise FitsError(107, "no EHK extension")
     path, parts = fitsfile.split_name(pars.text("gtifile"))
     hdus = fitsfile.read(path)
-    gti, warning = evfile.find_gti(hdus, parts[0] if parts else "GTI", hdus[0].header)
+    gti, warning = evfile.find_gti(hdus, parts[0] if parts else "GTI", hdus[0].header, shifted=False)
     if warning:
         raise FitsError(107, f"no GTI extension in {path}")
     for key in ("RA_NOM", "DEC_NOM", "PA_NOM"):

@@ -40,6 +40,7 @@ class Selected:
     missing_filter: bool = False
     kept: list[HDU] = field(default_factory=list)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    places: list[tuple[np.ndarray, ...]] = field(default_factory=list)  # x, y, map x, map y in the region, of any time
 
     @property
     def count(self) -> int:
@@ -84,7 +85,7 @@ def _check_outputs(pars: Parameters) -> None:
 def _select(pars: Parameters) -> Selected:
     files = evfile.open_events(pars.text("filename"), pars.text("events"), pars.text("gti"))
     first = files[0]
-    gti = evfile.union([pair for item in files for pair in item.gti]) if len(files) > 1 else first.gti
+    gti = evfile.union([pair for item in files for pair in item.gti])
     origin = gti[0][0] if gti else 0.0
     if timefile := pars.file("timefile"):
         gti = evfile.intersection(gti, evfile.read_gti_files(timefile, pars.text("gti")))
@@ -152,12 +153,23 @@ def _select_one(pars: Parameters, item: evfile.EventFile, selected: Selected) ->
     for name, parameter in (("channel", "ecol"), ("wx", "xcolh"), ("wy", "ycolh")):
         column = pars.text(parameter)
         if events.column_number(column):
-            found[name] = np.floor(events.column(column)[good].astype(float) + 0.5)
+            found[name] = nearest(events.column(column)[good].astype(float))
         elif name == "channel":
             raise FitsError(219, f"column {column} not found")
         else:
             found[name] = np.zeros(good.sum())
+    selected.places.append((x[in_region], y[in_region], *_map_places(events, pars, in_region)))
     return found
+
+
+def nearest(values: np.ndarray) -> np.ndarray:
+    """Round to whole numbers, halves away from zero."""
+    return np.sign(values) * np.floor(np.abs(values) + 0.5)
+
+
+def _map_places(events: HDU, pars: Parameters, rows: np.ndarray) -> list[np.ndarray]:
+    names = [pars.text(name) for name in ("xcolh", "ycolh")]
+    return [events.column(n)[rows].astype(float) if events.column_number(n) else np.zeros(rows.sum()) for n in names]
 
 
 def _events(selected: Selected, pars: Parameters) -> list[HDU]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import evfile, fitsfile
-from .extractor import Selected, base_header, support
+from .extractor import Selected, base_header, nearest, support
 
 if TYPE_CHECKING:
     from .fitsfile import HDU, Header
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def count_pixels(x: np.ndarray, y: np.ndarray, low: tuple[int, int], size: tuple[int, int], binning: int) -> np.ndarray:
     """Count events one by one into an image of ``size`` (nx, ny) pixels; others are dropped."""
     counts = np.zeros((size[1], size[0]), np.int32)
-    columns = np.floor((np.floor(x + 0.5) - low[0]) / binning).astype(int).tolist()
-    lines = np.floor((np.floor(y + 0.5) - low[1]) / binning).astype(int).tolist()
+    columns = np.floor((nearest(x) - low[0]) / binning).astype(int).tolist()
+    lines = np.floor((nearest(y) - low[1]) / binning).astype(int).tolist()
     for column, line in zip(columns, lines, strict=True):
         if 0 <= column < size[0] and 0 <= line < size[1]:
             counts[line, column] += 1
@@ -53,9 +53,10 @@ def image(selected: Selected, pars: Parameters) -> list[HDU]:
         counts, low = _cropped(selected, counts, low, binning)
     header.set("IMGBIN", binning, "Image binning factor")
     add_wcs(header, selected.events, names, low, binning)
-    header.set("TOTCTS", int(counts.sum()), "Total pixel count")
+    header.set("TOTCTS", selected.count, "Total pixel count")  # also those beside the image
     add_channels(header, selected, pars.text("ecol"), ("CHANMIN", "CHANMAX"))
-    header.set("CHANTYPE", pars.text("ecol"), "Energy channel name")
+    if "CHANMIN" in header:
+        header.set("CHANTYPE", pars.text("ecol"), "Energy channel name")
     header.note("HISTORY", "stand-in for extractor v5.31")
     return [fitsfile.image(counts, header), *support(selected, pars)]
 
@@ -77,8 +78,12 @@ def _cropped(
 
 
 def add_channels(header: Header, selected: Selected, column: str, keys: tuple[str, str]) -> None:
-    """Set the channel limits that the name's filter gave."""
+    """Set the channel limits that the name's filter gave; a light curve without one gets the legal channels."""
     ranges = selected.filters.get(column.upper())
+    number = selected.events.column_number(column)
+    legal = [selected.header.get(f"{key}{number}") for key in ("TLMIN", "TLMAX")]
+    if not ranges and keys[0] == "PHALCUT" and None not in legal:
+        ranges = [(legal[0], legal[1])]
     if ranges:
         header.set(keys[0], int(min(low for low, _ in ranges)), f"Low {column} channel")
         header.set(keys[1], int(max(high for _, high in ranges)), f"High {column} channel")
@@ -124,6 +129,8 @@ def weighted_map(selected: Selected, pars: Parameters) -> HDU:
     cells = counts.astype(np.float32)
     corner = (0, 0)
     inside = _map_inside(selected, cells.shape, low, binning)
+    if inside is not None and names == (pars.text("xcolf"), pars.text("ycolf")):
+        inside = inside | (counts > 0)  # of a region in the map's own columns only empty cells are marked
     if inside is not None and inside.any():
         if pars.flag("wtmapfix"):
             cells[~inside] = -1
@@ -135,18 +142,15 @@ def weighted_map(selected: Selected, pars: Parameters) -> HDU:
 
 def _map_inside(selected: Selected, shape: tuple[int, ...], low: tuple[int, int], binning: int) -> np.ndarray | None:
     """Carry cell centres to the region's columns by the rotation and shift that fit the events best."""
-    if selected.region is None or selected.count < 3:
+    x, y, wx, wy = (np.concatenate(parts) for parts in zip(*selected.places, strict=True))
+    if selected.region is None or not len(x):
         return None
-    here = selected.columns["wx"] + 1j * selected.columns["wy"]
-    there = selected.columns["x"] + 1j * selected.columns["y"]
+    here, there = wx + 1j * wy, x + 1j * y
     mean_here, mean_there = here.mean(), there.mean()
     turn = ((there - mean_there) * np.conj(here - mean_here)).sum()
-    mirror = ((there - mean_there) * (here - mean_here)).sum()
     lines, columns = np.indices(shape)
     middle = (binning - 1) / 2
     cells = (low[0] + columns * binning + middle) + 1j * (low[1] + lines * binning + middle) - mean_here
-    if abs(mirror) > abs(turn):
-        turn, cells = mirror, np.conj(cells)
     sky = mean_there + cells * (turn / abs(turn) if turn else 1.0)
     return selected.region.inside(sky.real, sky.imag)
 

@@ -121,7 +121,7 @@ def light_curve(selected: Selected, pars: Parameters) -> list[HDU]:
     relative = pars.flag("lctzero")
     counts: dict[int, int] = {}
     for time in selected.columns["time"].tolist():
-        place = math.floor((time - origin) / width)
+        place = int((time - origin) / width)  # towards zero: the bin before the first one joins it
         counts[place] = counts.get(place, 0) + 1
     rows: list[tuple[float, float, float, float]] = []
     stop = selected.gti[-1][1] if selected.gti else origin

@@ -67,7 +67,7 @@ def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, *
     figure = Figure(figsize=size, layout="constrained")
     drawer(product, figure=figure, **options)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi)
+    figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.1)  # a window leaves most of the figure empty
     return path
 
 

@@ -324,6 +324,9 @@ def _label(ax: Axes, product: ImageLike, picture: Picture, title: str | None) ->
         ax.set_xlabel("Right ascension")
         ax.set_ylabel("Declination", labelpad=-0.3)
         ax.coords.grid(color="white", alpha=0.15, linestyle="solid")
+        (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+        if right - left < 0.5 * (high - low):  # a window: there is room for two labels only
+            ax.coords[0].set_ticks(number=2)
     else:
         ax.set_xlabel("DETX (pixel)")
         ax.set_ylabel("DETY (pixel)")

@@ -10,7 +10,6 @@ import sys
 import time
 from types import SimpleNamespace
 
-import astropy.units as u
 import pytest
 
 import xtendsrc as xs
@@ -31,6 +30,15 @@ HOSTS = ("heasarc", "aws", "sciserver")
 NETWORK = ("heasarc", "aws")
 
 
+@pytest.fixture(scope="module")
+def near(_server, position, tmp_path_factory):
+    """All observations near the target, searched once."""
+    _server.reset()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XTENDSRC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return archive.search(position, public=None, endpoints=_server.endpoints)
+
+
 def sizes(local):
     """Bytes of each part; those renamed meanwhile are left out."""
     found = {}
@@ -45,8 +53,8 @@ def parts(local):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_three_observations_from_every_host(remote, position, local, hasty, host):
-    table = archive.search(position, radius=3 * u.arcmin)
+def test_three_observations_from_every_host(remote, near, local, hasty, host):
+    table = near.filter(public=True)
     report = archive.download(table, local, host, policy=hasty)
     assert not report.failed
     for obs_id in table.obs_ids:
@@ -133,8 +141,8 @@ def test_listings_beyond_a_thousand_keys(remote, local, hasty):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_encrypted_observations_are_refused_with_their_date(remote, position, local, hasty, host):
-    table = archive.search(position, public=None)[[SECRET, SMALL]]
+def test_encrypted_observations_are_refused_with_their_date(remote, near, local, hasty, host):
+    table = near[[SECRET, SMALL]]
     with pytest.raises(ProprietaryDataError, match="2050-07-13") as caught:
         archive.download(table, local, host, policy=hasty)
     assert "encrypted" in str(caught.value)
@@ -150,9 +158,9 @@ def test_observations_that_are_not_archived(remote, local, hasty, host):
     assert caught.value.report.paths == [local / SMALL]
 
 
-def test_nothing_to_download(remote, position, local):
+def test_nothing_to_download(remote, near, local):
     with pytest.raises(NoObservationsError):
-        archive.download(archive.search(position)[:0], local)
+        archive.download(near[:0], local)
     with pytest.raises(RequestError, match="nine digits"):
         archive.download("12345", local)
     with pytest.raises(RequestError, match="no host"):
@@ -289,6 +297,12 @@ def test_too_little_space(remote, local, hasty, monkeypatch):
     assert not local.exists()
 
 
+def test_progress_is_shown_where_it_is_wanted(remote, local, hasty, capsys):
+    with xs.settings(progress=True):
+        archive.download(SMALL, local, "heasarc", policy=hasty)
+    assert "100%" in capsys.readouterr().err
+
+
 def test_a_damaged_manifest_is_made_anew(remote, local, hasty):
     archive.download(SMALL, local, "heasarc", policy=hasty)
     (local / SMALL / "manifest.json").write_text("{")
@@ -298,8 +312,8 @@ def test_a_damaged_manifest_is_made_anew(remote, local, hasty):
     assert target.name in (local / SMALL / "manifest.json").read_text()
 
 
-def test_the_link_service_may_fail(remote, position, local, hasty):
-    table = archive.search(position)[SMALL]
+def test_the_link_service_may_fail(remote, near, local, hasty):
+    table = near[SMALL]
     remote.fault("status-404", "datalink", times=10, methods=["POST"])
     archive.download(table, local, "heasarc", policy=hasty)
     assert remote.arrived(local, SMALL) == remote.tree(SMALL, "auxil", "xtend")
@@ -323,7 +337,7 @@ def command(*words, cache):
     )
 
 
-@pytest.mark.parametrize("host", NETWORK)
+@pytest.mark.parametrize("host", ["heasarc", pytest.param("aws", marks=pytest.mark.slow)])
 def test_killed_downloads_go_on_without_fetching_again(remote, local, hasty, tmp_path, host):
     remote.fault("slow", "_uf.evt", times=1, pause=0.15)  # 23 blocks: some three seconds
     child = command("download", SMALL, "--into", str(local), "--host", host, cache=tmp_path / "cache")
@@ -349,6 +363,7 @@ def test_killed_downloads_go_on_without_fetching_again(remote, local, hasty, tmp
     assert remote.arrived(local, SMALL) == remote.tree(SMALL, "auxil", "xtend")
 
 
+@pytest.mark.slow
 def test_two_downloads_at_once_share_the_work(remote, local, tmp_path):
     remote.fault("slow", "_uf.evt", times=1, pause=0.02)
     children = [

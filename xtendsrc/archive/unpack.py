@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xtendsrc.archive.downloadreport import human
 from xtendsrc.archive.remote import safe_path
 from xtendsrc.errors import ArchiveError, InputNotFoundError, TruncatedFileError
 
@@ -56,8 +57,12 @@ def unpack(path: str | Path, into: str | Path) -> list[Path]:
         place = Path(folder)
         try:
             with tarfile.open(source) as archive:
-                members = [_checked(m, source) for m in archive]
-                found = list(_extract(archive, [m for m in members if m is not None], place))
+                checked = (_checked(m, source) for m in archive)
+                members = [m for m in checked if m is not None]
+                _check_space(source, members, top)
+                found = list(dict.fromkeys(_extract(archive, members, place)))
+        except ArchiveError:
+            raise
         except (tarfile.TarError, EOFError, OSError) as error:
             if isinstance(error, tarfile.FilterError):
                 raise ArchiveError(f"{source} is refused: {error}.", "report it; nothing was unpacked.") from error
@@ -88,6 +93,12 @@ def _checked(member: tarfile.TarInfo, source: Path) -> tarfile.TarInfo | None:
     return member.replace(name=safe_path(match[1]), deep=False)
 
 
+def _check_space(source: Path, members: list[tarfile.TarInfo], top: Path) -> None:
+    free, size = shutil.disk_usage(top).free, sum(m.size for m in members)
+    if size > free:
+        raise ArchiveError(f"{source} holds {human(size)}, and {top} has {human(free)} free.", "make room.")
+
+
 def _extract(archive: tarfile.TarFile, members: list[tarfile.TarInfo], place: Path) -> Iterator[str]:
     for member in members:
         safe = tarfile.data_filter(member, str(place))
@@ -104,6 +115,6 @@ def _move(place: Path, top: Path, names: list[str]) -> list[Path]:
         if not target.parent.resolve().is_relative_to(top.resolve()):
             raise ArchiveError(f"{target.parent} is a link that leads elsewhere.", "remove it.")
         if target.is_dir():
-            shutil.rmtree(target)
+            raise ArchiveError(f"{target} is a directory; the archive has a file there.", "remove it.")
         os.replace(place / name, target)  # noqa: PTH105  - one step, also over an existing file
     return [top / obs_id for obs_id in sorted({n.split("/")[0] for n in names})]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from xtendsrc.archive import DownloadPlan
 
@@ -43,8 +47,24 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         _show(archive.plan_download(table, args.into, **options))
         return 0
-    print(repr(archive.download(table, args.into, **options)).strip("<>"))
+    with _told():
+        archive.download(table, args.into, **options)
     return 0
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Show what the download logs: what it will bring before it starts, and what came."""
+    logger = logging.getLogger("xtendsrc.archive.download")
+    handler, level = logging.StreamHandler(sys.stdout), logger.level
+    handler.addFilter(lambda record: record.levelno == logging.INFO)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _observations(args: argparse.Namespace) -> Any:

@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Make images, exposure maps, net light curves and spectra of a source from every observation that "
         "holds it. Products that are there are not made again. Exits with 1 if one could not be made.",
     )
-    parser.add_argument("target", nargs="+", help="a name, or RA and Dec in degrees or sexagesimal (ICRS)")
+    parser.add_argument("target", nargs="+", help="a name, or RA and Dec in degrees, or sexagesimal in quotes (ICRS)")
     parser.add_argument("--archive", default="XRISM", help="archive directory (XRISM)")
     parser.add_argument("--output", default="XRISM_output", help="output directory (XRISM_output)")
     parser.add_argument("--name", help="what to call the source")

@@ -29,7 +29,7 @@ def add_selection(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument(
         "target",
         nargs="*" if not required else "+",
-        help="a name, or RA and Dec in degrees or sexagesimal (ICRS)" + (", or ObsIDs" if required else ""),
+        help="a name, or RA and Dec in degrees, or sexagesimal in quotes (ICRS)" + (", or ObsIDs" if required else ""),
     )
     parser.add_argument("--radius", default="35 arcmin", help="largest angle to the pointing (35 arcmin)")
     parser.add_argument("--all", action="store_true", help="also observations that are not public yet")

@@ -9,6 +9,7 @@ import shutil
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -273,7 +274,8 @@ def _run(tasks: list[_Task], how: Processing, jobs: int) -> list[Outcome]:
     if not tasks:
         return []
     with ThreadPoolExecutor(min(jobs, len(tasks)), thread_name_prefix="process") as pool:
-        futures = {pool.submit(_process_one, task, how): task for task in tasks}
+        # each thread sees the settings in force here
+        futures = {pool.submit(copy_context().run, _process_one, task, how): task for task in tasks}
         try:
             return [future.result() for future in _followed(futures)]
         except BaseException:

@@ -10,6 +10,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import astropy.units as u
 import pytest
 
 import xtendsrc as xs
@@ -295,6 +296,20 @@ def test_too_little_space(remote, local, hasty, monkeypatch):
         archive.download(SMALL, local, "heasarc", policy=hasty)
     assert remote.gets() == []
     assert not local.exists()
+
+
+def test_a_source_finds_and_downloads_its_observations(remote, position, local, tmp_path):
+    from astropy.coordinates.name_resolve import sesame_url
+
+    remote.control(names={"LMC N132D": [position.ra.deg, position.dec.deg]})
+    with sesame_url.set([f"{remote.url}/sesame/"]):
+        source = xs.PointSource("LMC N132D", archive=local, output=tmp_path / "out", download=True)
+    assert source.name == "LMC N132D"
+    assert set(source.observations) >= {"900001010", "900002010"}
+    with pytest.raises(NoObservationsError):
+        xs.PointSource(
+            position.directional_offset_by(0, 20 * u.deg), archive=local, search_radius=1 * u.arcsec, download=True
+        )
 
 
 def test_progress_is_shown_where_it_is_wanted(remote, local, hasty, capsys):

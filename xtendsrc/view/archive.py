@@ -71,7 +71,7 @@ def _key(ax: Axes, table: ObservationTable) -> None:
         if there:
             ax.plot([], [], "o", color=colour, label=label)
     if len(table):
-        ax.legend(loc="upper right", frameon=False, fontsize="small")
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
 
 
 def _whole_sky(table: ObservationTable, ax: Axes) -> Axes:
@@ -82,7 +82,7 @@ def _whole_sky(table: ObservationTable, ax: Axes) -> Axes:
     ax.set_xticks(np.radians([-120, -60, 0, 60, 120]), ["120°", "60°", "0°", "300°", "240°"])
     ax.tick_params(labelsize="small")
     _key(ax, table)
-    ax.set_title(f"{len(table)} observations, galactic coordinates", fontsize="medium")
+    ax.set_title(f"{len(table)} observations, galactic coordinates", fontsize="medium", pad=18)
     return ax
 
 
@@ -168,6 +168,7 @@ def draw(drawer: Callable[..., Axes], table: ObservationTable) -> Figure:
     """Draw a table into a figure that pyplot does not know, to be saved."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SKY_SIZE, layout="constrained")
+    local = drawer is view_sky and table.position is not None
+    figure = Figure(figsize=LOCAL_SIZE if local else SKY_SIZE, layout="constrained")
     drawer(table, figure=figure)
     return figure

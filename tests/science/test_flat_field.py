@@ -43,7 +43,7 @@ def test_cells_are_poisson_about_one_rate(flat, code):
     dc = flat.dataclasses[code]
     rates = xs.RateMap(dc.image(channels=(0, 4095)), dc.expmap(mask_calibration=False))
     expected = rates.live * (DENSITY * (PIXEL_ARCSEC / 60) ** 2)
-    assert np.asarray(rates.image.data)[~rates.sensor_mask].sum() < 1e-4 * np.asarray(rates.image.data).sum()
+    assert np.asarray(rates.image.data)[~rates.sensor_mask].sum() < 5e-3 * np.asarray(rates.image.data).sum()
     counts, means = (_cells(a) for a in (np.asarray(rates.image.data, float), expected))
     used = means > 20
     assert used.sum() > 25

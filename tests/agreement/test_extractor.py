@@ -62,7 +62,8 @@ def selection(case, rng, work, band=True):
         cut.append("GRADE=0:0,2:4,6:6")
     if rng.integers(2):
         first, last = min(a for a, _ in case.gti), max(b for _, b in case.gti)
-        edges = np.sort(rng.uniform(first - 100, last + 100, 6))
+        edges = np.sort(rng.uniform(first + 1, last + 100, 6))
+        edges[0] = first + 0.5  # so that some is left
         gti = tuple((float(edges[i]), float(edges[j])) for i, j in ((0, 1), (2, 3), (4, 5), (0, 4)))
         cases.write_gti(work / "user.gti", gti, fits.Header({"TIMEZERO": 50.0}))
         parameters["timefile"] = "user.gti"

@@ -327,7 +327,8 @@ def attitude_bins(attitude: Attitude, gti: GTI, delta: float, numphi: int) -> li
     keys = np.stack([runs.ring, runs.sector])[:, order]
     cuts = np.flatnonzero(np.any(np.diff(keys, axis=1) != 0, axis=0)) + 1
     groups = np.split(order, cuts)
-    return [_bin(np.sort(group), runs, means, attitude, (delta, numphi)) for group in groups]
+    bins = [_bin(np.sort(group), runs, means, attitude, (delta, numphi)) for group in groups]
+    return [one for one in bins if one.seconds > 0]  # a row at the very end of an interval may be alone in its bin
 
 
 def _near(angle: np.ndarray, fallback: float) -> float:

@@ -94,6 +94,7 @@ def attitude_bins(ehk: HDU, header: Header, gti: Intervals, delta: float, numphi
             inside = np.nonzero(times <= start)[0][-1:] if stop <= times[-1] else inside
         if len(inside):
             _stretches(found, start, stop, times, inside, (rings, sectors, values), (delta, numphi))
+    found = {key: item for key, item in found.items() if item.time > 0}
     for item in found.values():
         means = item.means
         item.offset = tuple(float(v) for v in offset(means[3], means[4], means[2], place))

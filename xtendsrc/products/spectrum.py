@@ -110,6 +110,15 @@ class Spectrum(Product):
         return self._one("backscal")
 
     @property
+    def covered(self) -> float | None:
+        """Part of the extraction region that was exposed; None if the file does not say, as only scaled ones do.
+
+        The rest is lost to gaps, edges, bad pixels, calibration discs and interlopers; the ARF accounts for it.
+        """
+        value = self.header.get("COVERED")
+        return None if value is None else float(value)
+
+    @property
     def areascal(self) -> float:
         """The scale AREASCAL."""
         return self._one("areascal")

@@ -16,6 +16,7 @@ from astropy.io import fits
 from xtendsrc.errors import InputFileError, ProductError, RegionError
 from xtendsrc.grouping import Grouping, group
 from xtendsrc.nominal import fwhm as nominal_fwhm
+from xtendsrc.regions import RegionSet
 
 if TYPE_CHECKING:
     from xtendsrc.engines.job import Job, Made
@@ -52,6 +53,25 @@ def backscal(data: np.ndarray, mask: np.ndarray, norm: float) -> float:
             "it lies off the CCDs, in a gap, outside the window or in a calibration source: choose another one.",
         )
     return total / norm / data.size
+
+
+def covered(region: RegionSet | None, value: float, pixels: int) -> float:
+    """Part of a region that was exposed: of its shapes before anything is taken out of them, weighted by exposure.
+
+    What is missing was lost to gaps, edges, bad pixels, calibration discs and other sources.
+
+    Parameters
+    ----------
+    region : RegionSet or None
+        In pixels; None is the whole grid.
+    value : float
+        Its BACKSCAL.
+    pixels : int
+        Pixels of the map.
+    """
+    if region is None or not region.included:
+        return value
+    return value * pixels / RegionSet(region.frame, region.included).pixel_count()
 
 
 def read_map(path: str | Path) -> tuple[np.ndarray, float]:
@@ -101,12 +121,14 @@ def make_sourcespectrum(job: Job, batch: Batch) -> Made:
     """
     request: Any = job.request
     value = region_backscal(job, batch, request.spectrum, job.needs["expmap"])
+    rows = batch.events(job).region(request.spectrum.region, request.spectrum.exclude_calibration)
     path = batch.path(job)
     with fits.open(job.needs["spectrum"], memmap=False) as hdus:
         table = hdus["SPECTRUM"]
         header = table.header
         old = float(header.get("BACKSCAL", 1.0))
         header["BACKSCAL"] = (value, "exposure in the region / (norm x pixels)")
+        header["COVERED"] = (covered(rows.pixel_region, value, rows.grid_pixels), "exposed part of the region's shapes")
         for role, keyword in LINKS.items():
             header[keyword] = (Path(job.needs[role]).name if role in job.needs else "none", "")
         source = Path(job.needs["expmap"]).name

@@ -17,9 +17,10 @@ import numpy as np
 from xtendsrc.engines.heasoft.recipes import extractor
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.engines.native import backscal as ours
-from xtendsrc.engines.native.backscal import read_map, region_backscal
+from xtendsrc.engines.native.backscal import covered, read_map, region_backscal
 from xtendsrc.engines.native.selection import Batch
 from xtendsrc.errors import RequestError
+from xtendsrc.instrument import SKY_SIZE
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 
@@ -50,7 +51,7 @@ def make_sourcespectrum(job: Job, bench: Bench) -> Made:
     _check(bench, path, expected, job.needs["spectrum"])
     if request.grouping is not None:
         path = _group(job, bench, path)
-    _link(path, job, norm)
+    _link(path, job, norm, covered(region, expected, SKY_SIZE**2))
     return bench.made(path)
 
 
@@ -149,7 +150,7 @@ def _run_grouping(bench: Bench, path: Path, task: str, parameters: dict[str, Any
     return target
 
 
-def _link(path: Path, job: Job, norm: float) -> None:
+def _link(path: Path, job: Job, norm: float, exposed: float) -> None:
     """Name background and responses in the header, without directories: the files are kept together."""
     from astropy.io import fits
 
@@ -159,6 +160,7 @@ def _link(path: Path, job: Job, norm: float) -> None:
         header = hdus["SPECTRUM"].header
         for keyword, role in LINKS.items():
             header[keyword] = Path(job.needs[role]).name if role in job.needs else "none"
+        header["COVERED"] = (exposed, "exposed part of the region's shapes")
         header["BACKNORM"] = (norm, "[s] exposure that BACKSCAL is relative to")
         header.add_history(f"BACKSCAL from the exposure map {Path(job.needs['expmap']).name} by ahbackscal")
     part.replace(path)

@@ -48,4 +48,4 @@ docs: .venv/.docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf .venv demo_output docs/_build
+	rm -rf .venv demo_output docs/_build docs/tutorials docs/api/generated

@@ -3,14 +3,12 @@
 import os
 from pathlib import Path
 
+import jupytext
+import nbclient
 import pytest
 
 TUTORIAL = Path(__file__).parents[2] / "tutorials" / "getting-started.md"
 FIGURES = 12
-
-jupytext = pytest.importorskip("jupytext", reason="the docs extra is not installed")
-nbclient = pytest.importorskip("nbclient", reason="the docs extra is not installed")
-pytest.importorskip("ipykernel", reason="the docs extra is not installed")
 
 
 def executed(directory, environment):
@@ -36,8 +34,7 @@ def outputs(cells):
     return "\n".join(text), pictures
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ["native", "heasoft"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("heasoft", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore")  # of the notebook machinery; the kernel is another process
 def test_tutorial(engine, tmp_path):
     environment = {}

@@ -18,9 +18,9 @@ GOOD = [(START + 0.25, START + 1200.0), (START + 1900.5, START + 2400.75), (STAR
 
 # nominal RA, Dec, roll; wander in arcmin and degrees of roll; delta, numphi; calibration sources masked
 PLACES = {
-    "south": ((81.259, -69.0, 264.638), 0.8, 0.02, (0.5, 4), True),
+    "south": ((81.259, -69.0, 264.638), 0.8, 0.02, (0.7, 2), True),
     "pole": ((10.0, 85.0, 33.0), 0.6, 0.05, (0.5, 3), False),
-    "east of zero": ((0.05, 12.5, 90.0), 0.4, 0.0, (0.3, 4), True),
+    "east of zero": ((0.05, 12.5, 90.0), 0.4, 0.0, (0.5, 3), True),
     "west of zero": ((359.95, -30.0, 180.0), 0.4, 0.03, (0.7, 1), False),
     "steady": ((200.0, 0.0, 45.0), 0.0, 0.0, (20, 1), True),
 }

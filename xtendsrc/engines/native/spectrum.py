@@ -5,7 +5,8 @@ region, and -1 in bins whose centre lies outside it. Response generators weight 
 is given on the sky; its place on the detector is found as HEASoft's ``extractor`` finds it: by the rotation and
 shift between SKY and DET that fit the positions of the region's events best (all of them, whatever their time).
 With fewer than two distinct positions to fit, the geometry of the header is used instead. Events in bins marked
--1 are in the spectrum but not in the map. For a region in detector coordinates no bin with counts is marked.
+-1 are in the spectrum but not in the map. For a region in detector coordinates no bin with counts is marked. Without a
+region the map is cut out around its counts, and empty bins are 0.
 
 ``BACKSCAL`` is geometric: pixel centres in the region over the pixels of the SKY (or DET) grid. ``EXPOSURE`` is
 the good time multiplied with the live fraction.
@@ -142,9 +143,17 @@ def weighted_map(counts: np.ndarray, inside: np.ndarray) -> WeightedMap:
     inside : ndarray of bool, shape (ny, nx)
         Which bins belong to the region; at least one.
     """
+    return _cut(np.where(inside, counts, -1), inside)
+
+
+def whole_map(counts: np.ndarray) -> WeightedMap:
+    """Cut out what has counts; without any, the map is the whole grid."""
+    return _cut(counts, counts > 0 if counts.any() else np.ones(counts.shape, dtype=bool))
+
+
+def _cut(values: np.ndarray, inside: np.ndarray) -> WeightedMap:
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    data = np.where(inside[box], counts[box], -1).astype(np.float32)
+    data = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
     return WeightedMap(data, (int(columns[0]) + 1, int(rows[0]) + 1))
 
 
@@ -173,7 +182,7 @@ def _map(events: EventMasks, region: RegionRows, rows: np.ndarray) -> tuple[Weig
     detx, dety = events.list["DETX"], events.list["DETY"]
     counts = count(flat_index(detx[rows], dety[rows], grid), grid.shape)
     if region.pixel_region is None:
-        return weighted_map(counts, np.ones(grid.shape, dtype=bool)), None
+        return whole_map(counts), None
     ny, nx = grid.shape
     half = (WMAP_BINNING - 1) / 2
     u = grid.x[0] + WMAP_BINNING * np.arange(nx) + half
@@ -283,7 +292,7 @@ def _map_cards(
         ("NPIXSOU", float(region.pixels), "pixels in the region"),
         ("SKYBIN", 1, "image binning of NPIXSOU"),
         ("PIXSIZE", abs(float(events.wcs("SKY").wcs.cdelt[1])), "[deg] size of these pixels"),
-        ("WMAPFIX", True, "bins outside the region are -1"),
+        ("WMAPFIX", region.pixel_region is not None, "bins outside the region are -1"),
         *region.descriptor_cards,
     ]
     for n, (axis, start) in enumerate(zip(column_axes(events, "DET", COLUMNS["DET"]), corner, strict=True), 1):

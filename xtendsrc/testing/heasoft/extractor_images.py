@@ -137,6 +137,10 @@ def weighted_map(selected: Selected, pars: Parameters) -> HDU:
         j, i = np.nonzero(inside)
         corner = (int(i.min()), int(j.min()))
         cells = cells[j.min() : j.max() + 1, i.min() : i.max() + 1]
+    elif inside is None and counts.any():
+        j, i = np.nonzero(counts)
+        corner = (int(i.min()), int(j.min()))
+        cells = cells[j.min() : j.max() + 1, i.min() : i.max() + 1]
     return fitsfile.image(cells, _map_header(selected, pars, names, cells.shape, corner))
 
 
@@ -171,7 +175,7 @@ def _map_header(
     header.set("AXLEN1", shape[1], "Dim of axis 1")
     header.set("AXLEN2", shape[0], "Dim of axis 2")
     header.set("WMREBIN", binning, "Weighted Map rebinning")
-    header.set("WMAPFIX", pars.flag("wtmapfix"))
+    header.set("WMAPFIX", pars.flag("wtmapfix") and selected.region is not None)
     add_wcs(header, selected.events, names, low, binning)
     header.drop("CROTA2", "DROLLANG")
     for key, value in nominal.items():

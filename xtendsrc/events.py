@@ -140,6 +140,11 @@ class EventList:
         return self.columns
 
     @property
+    def headers(self) -> tuple[Header, ...]:
+        """Header of EVENTS of every piece."""
+        return tuple(table.header for table in self._tables)
+
+    @property
     def columns(self) -> list[str]:
         """Names of the columns, in the order of the file."""
         return list(self._tables[0].columns)

@@ -149,3 +149,24 @@ def test_a_start_inside_the_good_time(bench):
     np.testing.assert_array_equal(ours["TIME"], theirs["TIME"])
     np.testing.assert_allclose(ours["RATE"][1:], theirs["RATE"][1:], rtol=2.4e-7)
     assert ours["RATE"][0] <= theirs["RATE"][0]
+
+
+def test_pieces_of_a_split_file(bench):
+    """Good times of pieces are ORed, dates are the outermost, and each event counts once."""
+    case = cases.draw(21)
+    both = bench(case)
+    whole = both.native(SpectrumRequest(**about(case), selection=Selection()))
+    paths = []
+    for number, half in enumerate((np.s_[:1500], np.s_[1500:])):
+        with fits.open("ev.fits", memmap=False) as hdus:
+            table = fits.BinTableHDU(hdus["EVENTS"].data[half], hdus["EVENTS"].header, name="EVENTS")
+            table.header["DATE-OBS"], table.header["DATE-END"] = f"2023-10-{9 - number:02d}", f"2023-10-{20 - number}"
+            fits.HDUList([hdus[0], table, hdus["GTI"]]).writeto(f"piece{number}.fits")
+        paths.append(str(both.folder / f"piece{number}.fits"))
+    (both.folder / "pieces.txt").write_text("piece0.fits\npiece1.fits\n")
+    theirs = both.extractor("phafile", filename="@pieces.txt", binf=1)["SPECTRUM"]
+    ours = both.native(SpectrumRequest(**about(case), selection=Selection()), files={"events": tuple(paths)})
+    for other in (theirs, whole["SPECTRUM"]):
+        np.testing.assert_array_equal(ours["SPECTRUM"].data["COUNTS"], other.data["COUNTS"])
+    same(ours["SPECTRUM"].header, theirs.header, ["ONTIME", "EXPOSURE", "TSTART", "TSTOP", "FILIN001", "FILIN002"])
+    assert [ours["SPECTRUM"].header[name] for name in ("DATE-OBS", "DATE-END")] == ["2023-10-08", "2023-10-20"]

@@ -258,16 +258,15 @@ def _reference(events: EventList) -> tuple[int, float]:
 def _date_cards(events: EventList, start: float, stop: float) -> list[CardValues]:
     """DATE-OBS and DATE-END as the event list has them, also of a part of its time; without them, from TSTART, TSTOP.
 
-    They are UTC, as in the archive's files; the seconds are TT.
+    They are UTC, as in the archive's files; the seconds are TT. Of the pieces of a split file, the first and the last.
     """
     from astropy.time import Time
 
     day, fraction = _reference(events)
     cards: list[CardValues] = []
-    dates = (("DATE-OBS", start, "start of the observation"), ("DATE-END", stop, "end of the observation"))
-    for name, seconds, comment in dates:
-        value = events.header.get(name)
-        if not value:
-            value = Time(day, fraction + seconds / SECONDS_PER_DAY, format="mjd", scale="tt").utc.isot[:19]
-        cards.append((name, value, comment))
+    dates = (("DATE-OBS", start, min, "start of the observation"), ("DATE-END", stop, max, "end of the observation"))
+    for name, seconds, outermost, comment in dates:
+        given = [str(header[name]) for header in events.headers if header.get(name)]
+        computed = Time(day, fraction + seconds / SECONDS_PER_DAY, format="mjd", scale="tt")
+        cards.append((name, outermost(given) if given else computed.utc.isot[:19], comment))
     return cards

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _running: dict[int, Child] = {}
 _lock = threading.Lock()
+_cancellations = 0
 
 
 class Child:
@@ -70,10 +71,14 @@ class Child:
 @contextmanager
 def child(argv: list[str], **options: Any) -> Iterator[Child]:
     """Start a process in a group of its own; whatever ends the ``with`` block ends the group."""
+    before = _cancellations
     process = subprocess.Popen(argv, start_new_session=True, **options)
     running = Child(process)
     with _lock:
         _running[process.pid] = running
+        cancelled_meanwhile = _cancellations != before
+    if cancelled_meanwhile:
+        running.cancel()
     try:
         yield running
     except BaseException:
@@ -101,8 +106,10 @@ def deadline(running: Child, seconds: float | None) -> Iterator[None]:
 
 
 def cancel_running() -> int:
-    """Stop every task this process is running, with everything it started; return how many there were."""
+    """Stop every task this process is running or just starting, with all it started; return how many there were."""
+    global _cancellations
     with _lock:
+        _cancellations += 1
         found = list(_running.values())
     for running in found:
         running.cancel()

@@ -50,7 +50,7 @@ PLACES = {
 }
 """DETX, DETY of five sources; the calibration discs are out of reach of the window."""
 OTHERS_ARCMIN = {"300000a0": 3.0, "31100010": 3.3}
-"""Radius in which the other four sources are taken out; with 2.5 in the window their wings in the strip make 0.3 sigma."""
+"""Radius in which the other four sources are taken out: their wings beyond 2.5 would make 0.3 sigma in the window."""
 
 
 def geometry() -> Geometry:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from xtendsrc.errors import RequestError, UnitsError
+from xtendsrc.errors import GTIError, RequestError, UnitsError
 from xtendsrc.request import Selection
+from xtendsrc.settings import EngineName
 
 if TYPE_CHECKING:
     from xtendsrc.request import GTIPairs
@@ -56,10 +57,33 @@ def selection(
     if energy is not None:
         channels = band_to_channels(energy)
     return Selection(
-        channels=None if channels is None else (channels[0], channels[1]),
+        channels=None if channels is None else _channel_pair(channels),
         gti=None if gti is None else gti_pairs(gti),
-        grades=None if grades is None else tuple(grades),
+        grades=None if grades is None else tuple(several(grades)),
     )
+
+
+def _channel_pair(channels: Any) -> tuple[int, int]:
+    try:
+        first, last = channels
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"channels={channels!r} are not a first and a last channel.", "give (first, last), both inclusive."
+        ) from error
+    return first, last
+
+
+def engine_name(engine: str) -> str:
+    """Give the name of an engine back if there is such a one.
+
+    Raises
+    ------
+    RequestError
+        If there is none.
+    """
+    if engine not in get_args(EngineName):
+        raise RequestError(f"engine={engine!r} is unknown.", f"choose one of {', '.join(get_args(EngineName))}.")
+    return engine
 
 
 def bands(energy: Any, channels: Any) -> list[dict[str, Any]]:
@@ -74,14 +98,17 @@ def bands(energy: Any, channels: Any) -> list[dict[str, Any]]:
     if energy is None and channels is None:
         return [{}]
     name, given = ("energy", energy) if energy is not None else ("channels", channels)
-    if hasattr(given, "unit"):
-        pairs = list(given) if np.ndim(given) == 2 else [given]
-    else:
-        many = len(given) > 0 and np.ndim(given[0]) > 0
-        pairs = list(given) if many else [given]
-    if any(len(pair) != 2 for pair in pairs):
+    values = [given] if hasattr(given, "unit") and np.ndim(given) < 2 else several(given)
+    pairs = values if values and all(map(np.iterable, values)) else [given]
+    if not all(_has_two(pair) for pair in pairs):
         raise RequestError(f"{name}={given!r} is not made of pairs.", "give (low, high), or a list of such pairs.")
     return [{name: pair} for pair in pairs]
+
+
+def _has_two(pair: Any) -> bool:
+    import numpy as np
+
+    return np.iterable(pair) and len(list(pair)) == 2
 
 
 def several(value: Any) -> list[Any]:
@@ -114,8 +141,20 @@ def gti_pairs(gti: Any) -> GTIPairs:
     elif hasattr(gti, "colnames"):
         good = GTI(_seconds(gti["START"]), _seconds(gti["STOP"]))
     else:
-        good = GTI.from_pairs([(_second(a), _second(b)) for a, b in gti])
+        good = GTI.from_pairs([(_second(a), _second(b)) for a, b in map(_pair, several(gti))])
+    if len(good) == 0:
+        raise GTIError("No good time interval is asked for.", "give at least one, or None for the file's own.")
     return tuple((float(a), float(b)) for a, b in zip(good.start, good.stop, strict=True))
+
+
+def _pair(interval: Any) -> tuple[Any, Any]:
+    try:
+        start, stop = interval
+    except (TypeError, ValueError) as error:
+        raise GTIError(
+            f"{interval!r} is not a good time interval.", "give a list of (start, stop), even for a single one."
+        ) from error
+    return start, stop
 
 
 def _seconds(column: Any) -> list[float]:
@@ -130,7 +169,24 @@ def _second(value: Any) -> float:
 
     if isinstance(value, Time):
         return float(mission_seconds(value))
-    return seconds(value) if hasattr(value, "unit") else float(value)
+    if hasattr(value, "unit"):
+        return seconds(value)
+    return number("time", value, "give mission seconds (TT since MJDREF) or an astropy Time.")
+
+
+def number(name: str, value: Any, next_step: str) -> float:
+    """Turn a number of any type into a float; text is no number.
+
+    Raises
+    ------
+    RequestError
+        If it is not one number.
+    """
+    import numpy as np
+
+    if isinstance(value, (str, bytes)) or not np.isscalar(value):
+        raise RequestError(f"{name}: {value!r} is not a number.", next_step)
+    return float(value)  # type: ignore[arg-type]  # a scalar that is no text
 
 
 def start_second(start: Any) -> float | None:
@@ -159,6 +215,8 @@ def _value(value: Any, unit: str, example: str) -> float:
 
     if not hasattr(value, "to_value"):
         raise UnitsError(f"{value!r} has no unit.", f"give for example {example}.")
+    if not value.isscalar:
+        raise RequestError(f"{value!r} is not a single value.", f"give for example {example}.")
     try:
         return float(value.to_value(unit))
     except u.UnitConversionError as error:

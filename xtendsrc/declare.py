@@ -9,7 +9,9 @@ from xtendsrc.arguments import (
     IMAGE_BAND_KEV,
     arcminutes,
     bands,
+    engine_name,
     gti_pairs,
+    number,
     seconds,
     selection,
     several,
@@ -30,6 +32,7 @@ def target_of(dc: DataClass, source: Source | None = None, engine: str = "auto")
     """Give the files and the registry of a data class as a product's target, in a source's name if one asks."""
     from xtendsrc.products.base import Target
 
+    engine_name(engine)
     if source is None:
         return Target(dc.roles, dc.registry, engine=engine)
     return Target(dc.roles, dc.registry, source.name, engine, source.region)
@@ -63,9 +66,7 @@ def image(
 def images(dc: DataClass, *, energy: Any = None, channels: Any = None, binning: Any = 1, **options: Any) -> Products:
     """Declare images of several bands and binnings; bands vary slowest."""
     return Products(
-        image(dc, **band, binning=int(number), **options)
-        for band in bands(energy, channels)
-        for number in several(binning)
+        image(dc, **band, binning=pixels, **options) for band in bands(energy, channels) for pixels in several(binning)
     )
 
 
@@ -90,7 +91,7 @@ def expmap(
         obs_id=dc.obs_id,
         dataclass=str(dc.code),
         gti=None if gti is None else gti_pairs(gti),
-        delta=None if delta is None else float(delta),
+        delta=None if delta is None else number("delta", delta, "give arcmin, or None."),
         numphi=numphi,
         frame=frame,  # type: ignore[arg-type]  # checked by the request
         binning=binning,
@@ -120,7 +121,7 @@ def lightcurve_request(
         region=region,
         exclude_calibration=exclude_calibration,
         bin=seconds(bin),
-        min_fraction=float(min_fraction),
+        min_fraction=number("min_fraction", min_fraction, "give a fraction of a bin."),
         start=start_second(start),
     )
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import operator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -51,17 +53,19 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.channels is not None:
-            lo, hi = self.channels
+            lo, hi = (_whole("channels", channel) for channel in self.channels)
             if not (0 <= lo <= hi <= 4095):
                 raise RequestError(
                     f"PI channels {lo}..{hi} are not a range within 0..4095.",
                     "give (first, last), both inclusive.",
                 )
-            object.__setattr__(self, "channels", (int(lo), int(hi)))
+            object.__setattr__(self, "channels", (lo, hi))
         if self.gti is not None:
             object.__setattr__(self, "gti", tuple(sorted((float(a), float(b)) for a, b in self.gti)))
         if self.grades is not None:
-            object.__setattr__(self, "grades", tuple(sorted({int(g) for g in self.grades})))
+            object.__setattr__(self, "grades", tuple(sorted({_whole("grades", g) for g in self.grades})))
+            if not self.grades:
+                raise RequestError("No grade is asked for.", "give grades such as (0, 2, 3, 4, 6), or None for all.")
 
     @property
     def band(self) -> str:
@@ -165,6 +169,7 @@ class ImageRequest(Request):
     frame: Frame = "SKY"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "binning", _whole("binning", self.binning))
         _check_grid(self.binning, self.frame)
 
     @property
@@ -191,9 +196,12 @@ class ExpMapRequest(Request):
     mask_calibration: bool = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "binning", _whole("binning", self.binning))
         _check_grid(self.binning, self.frame)
-        if self.delta is not None and not self.delta > 0:
+        if self.delta is not None and not 0 < self.delta < math.inf:
             raise RequestError(f"The attitude bin delta={self.delta} arcmin is not positive.", "give arcmin, or None.")
+        if self.numphi is not None:
+            object.__setattr__(self, "numphi", _whole("numphi", self.numphi))
         if self.numphi is not None and self.numphi < 1:
             raise RequestError(f"numphi={self.numphi} is not a number of azimuth bins.", "give 1 or more, or None.")
 
@@ -217,10 +225,12 @@ class LightCurveRequest(Request):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bin", float(self.bin))
-        if not self.bin > 0:
+        if not 0 < self.bin < math.inf:
             raise RequestError(f"A light-curve bin of {self.bin} s is not positive.", "give a time such as 200 * u.s.")
         if not 0 <= self.min_fraction <= 1:
             raise RequestError(f"min_fraction={self.min_fraction} is not within 0..1.", "give a fraction of a bin.")
+        if self.start is not None and not math.isfinite(self.start):
+            raise RequestError(f"A light curve cannot start at {self.start} s.", "give mission seconds or a Time.")
 
     @property
     def label(self) -> str:
@@ -340,8 +350,19 @@ class SourceSpectrumRequest(Request):
         return "spectrum-scaled"
 
 
+def _whole(name: str, value: Any) -> int:
+    """Give a plain whole number; a fraction is never cut off in silence."""
+    try:
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError as error:
+        raise RequestError(f"{name}: {value!r} is not a whole number.", f"give whole numbers for {name}.") from error
+    if isinstance(value, bool):
+        raise RequestError(f"{name}: {value!r} is not a whole number.", f"give whole numbers for {name}.")
+    return number
+
+
 def _check_grid(binning: int, frame: str) -> None:
-    if not (isinstance(binning, int) and 1 <= binning <= 1810):
+    if not 1 <= binning <= 1810:
         raise RequestError(f"binning={binning!r} is not a whole number of pixels.", "give 1, 2, 4, ...")
     if frame not in ("SKY", "DET"):
         raise RequestError(f"frame={frame!r} is unknown.", 'choose "SKY" or "DET".')

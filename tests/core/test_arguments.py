@@ -10,6 +10,7 @@ from xtendsrc import arguments
 from xtendsrc.errors import GTIError, RequestError, UnitsError
 from xtendsrc.gti import GTI
 from xtendsrc.missiontime import mission_seconds, mission_time
+from xtendsrc.request import ImageRequest
 
 EPOCH_UTC = Time("2019-01-01T00:00:00", scale="utc")
 
@@ -72,3 +73,52 @@ def test_times_and_angles_need_units():
         arguments.seconds(200)
     with pytest.raises(UnitsError, match="arcmin"):
         arguments.arcminutes(2 * u.s)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"channels": (83.5, 90)},
+        {"channels": (True, 5)},
+        {"channels": (5,)},
+        {"channels": 83},
+        {"channels": "ab"},
+        {"grades": (1.5,)},
+        {"grades": "02346"},
+        {"grades": ()},
+    ],
+)
+def test_no_number_is_cut_or_dropped_in_silence(given):
+    with pytest.raises(RequestError, match="Next step"):
+        arguments.selection(**given)
+
+
+def test_whole_numbers_of_any_type_are_the_same_request():
+    assert arguments.selection(channels=np.array([83, 1666])) == arguments.selection(channels=(83, 1666))
+    assert arguments.selection(channels=(83.0, 1666.0)) == arguments.selection(channels=(83, 1666))
+    assert arguments.selection(grades=0) == arguments.selection(grades=np.array([0]))
+    grid = {"obs_id": "900001010", "dataclass": "300000a0", "selection": arguments.selection()}
+    assert ImageRequest(binning=np.int64(4), **grid).key == ImageRequest(binning=4, **grid).key
+    with pytest.raises(RequestError, match="binning"):
+        ImageRequest(binning=1.5, **grid)
+
+
+@pytest.mark.parametrize("gti", [[], (100.0, 200.0), [("2024-01-01", "2024-01-02")], [(1.0, 2.0, 3.0)], 5.0])
+def test_good_times_that_are_no_pairs_of_times_are_refused(gti):
+    with pytest.raises((GTIError, RequestError), match="Next step"):
+        arguments.gti_pairs(gti)
+
+
+def test_bands_may_be_pairs_of_quantities():
+    assert len(arguments.bands([(0.6 * u.keV, 2 * u.keV), (2 * u.keV, 10 * u.keV)], None)) == 2
+    assert len(arguments.bands([0.6 * u.keV, 2 * u.keV], None)) == 1
+    for energy in (5 * u.keV, [] * u.keV, []):
+        with pytest.raises(RequestError, match="pairs"):
+            arguments.bands(energy, None)
+    with pytest.raises(RequestError, match="Next step"):
+        arguments.selection([(0.6, 2), (2, 10)] * u.keV)
+
+
+def test_an_engine_that_does_not_exist_is_refused():
+    with pytest.raises(RequestError, match="auto, heasoft, native"):
+        arguments.engine_name("numpy")

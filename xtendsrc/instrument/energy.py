@@ -21,6 +21,8 @@ def _energy_ev(value: Any) -> float:
     """One end of a band in eV."""
     if not isinstance(value, u.Quantity):
         raise UnitsError(f"The energy {value!r} has no unit.", "write it as a Quantity, e.g. (0.5, 10) * u.keV.")
+    if not value.isscalar:
+        raise RequestError(f"{value} is not one energy.", "give one band here, or several to the plural method.")
     try:
         return float(value.to_value(u.eV))
     except u.UnitConversionError as error:

@@ -80,6 +80,8 @@ class Scheme:
         RequestError
             If the text is not understood.
         """
+        if not (text is None or isinstance(text, str)):
+            raise RequestError(f"The grouping {text!r} is unknown.", _HINT)
         words = (text or "none").strip().lower()
         if words == "none":
             return cls("none")

@@ -13,6 +13,7 @@ from xtendsrc import declare
 from xtendsrc.arguments import bands, several
 from xtendsrc.background import Place, chosen
 from xtendsrc.errors import RegionError, RequestError
+from xtendsrc.grouping import Scheme
 from xtendsrc.instrument import active_area
 from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
@@ -142,6 +143,7 @@ def spectrum(
     from xtendsrc.products import Spectrum
 
     kind = _response(response)
+    Scheme.parse(grouping)
     region = background_region(source, dc, background)
     own = declare.spectrum_request(dc, region=source.region, exclude_calibration=True, gti=gti, grades=grades)
     exposure = _expmap(dc, own.selection.gti)

@@ -98,6 +98,10 @@ class Source:
         if download:
             self._download()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the observations found, which are looked for again where the source arrives."""
+        return {name: value for name, value in self.__dict__.items() if name != "observations"}
+
     # --- where it is ---------------------------------------------------------------------------------------------
 
     @property
@@ -164,16 +168,17 @@ class Source:
             for obs in self.observations.values()
             if obs_id is None or obs.obs_id == obs_id
             for dc in obs.dataclasses.values()
-            if (dataclass is None or str(dc.code) == dataclass) and dc.covers(self.position)
+            if (dataclass is None or str(dc.code) == str(dataclass).lower()) and dc.covers(self.position)
         ]
         if not chosen:
-            raise NoObservationsError(
-                f"{self.name} has no data class with obs_id={obs_id}, dataclass={dataclass}.", self._choices()
-            )
+            asked = {"obs_id": obs_id, "dataclass": dataclass}
+            selectors = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
+            raise NoObservationsError(f"{self.name} has no data class with {selectors}.", self._choices())
         return chosen
 
     def _choices(self) -> str:
-        pairs = [f"{d.obs_id} {d.code}" for o in self.observations.values() for d in o.dataclasses.values()]
+        held = [dc for obs in self.observations.values() for dc in obs.dataclasses.values() if dc.covers(self.position)]
+        pairs = [f"{dc.obs_id} {dc.code}" for dc in held]
         return f"choose among {', '.join(pairs)}."
 
     def _one(self, obs_id: str | None, dataclass: str | None) -> DataClass:

@@ -1,6 +1,7 @@
 """Batches: made once, remade when something changes, one failure stopping nothing else."""
 
 import os
+import pickle
 import shutil
 import threading
 
@@ -154,6 +155,43 @@ def test_a_calibrated_response_is_refused_with_the_way_out(source):
 def test_what_is_not_a_product_is_refused():
     with pytest.raises(RequestError, match="not a product"):
         xs.compute(5)
+
+
+@pytest.mark.parametrize("options", [{"jobs": 0}, {"jobs": -1}, {"jobs": 1.5}, {"engine": "numpy"}])
+def test_options_of_a_batch_are_checked(full, options):
+    with pytest.raises(RequestError, match="Next step"):
+        xs.compute(full.image(binning=8), **options)
+    assert full.image(binning=8).status == "missing"
+
+
+def test_an_engine_or_a_grouping_unknown_is_refused_when_declared(full, source):
+    with pytest.raises(RequestError, match="numpy"):
+        full.image(engine="numpy")
+    with pytest.raises(RequestError, match="min20"):
+        source.spectrum(obs_id="900001010", grouping="min20")
+
+
+def test_a_rate_map_is_made_as_its_two_images(source):
+    rates = source.ratemap(obs_id="900001010", binning=8)
+    assert len(xs.compute(rates).made) == 2
+    assert {rates.image.status, rates.expmap.status} == {"ready"}
+
+
+def test_sources_travel(source):
+    """Also after their observations were looked up."""
+    image = source.image(obs_id="900001010")
+    again = pickle.loads(pickle.dumps(source))
+    assert again.image(obs_id="900001010").key == image.key
+    assert repr(pickle.loads(pickle.dumps(xs.Sample([source])))[0]) == repr(source)
+
+
+def test_the_choices_are_those_that_hold_the_source(source):
+    """32000010 is the other half of the windowed observation and does not hold the star."""
+    with pytest.raises(NoObservationsError) as caught:
+        source.image(dataclass="32000010")
+    assert "None" not in str(caught.value)
+    assert "900002010 31100010" in caught.value.next_step
+    assert "32000010" not in caught.value.next_step
 
 
 def test_singular_methods_need_exactly_one(source):

@@ -171,8 +171,10 @@ def submitter(executor: Any, jobs: int | None, weights: Sequence[float]) -> Subm
     Raises
     ------
     RequestError
-        If the executor is none of these.
+        If the executor is none of these, or ``jobs`` no positive number.
     """
+    if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
+        raise RequestError(f"jobs={jobs!r} is not a number of jobs.", "give 1 or more, or None for one a core.")
     if executor is None:
         return LocalSubmitter(jobs or available_cores(), weights)
     if executor == "serial":

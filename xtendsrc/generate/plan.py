@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from xtendsrc.arguments import engine_name
 from xtendsrc.errors import (
     CalibrationMissingError,
     EngineUnavailableError,
@@ -240,6 +241,7 @@ def build(products: Iterable[Product], engine: str = "auto", force: bool = False
     force : bool
         Whether to make again what is ready (only what was asked for, not what it needs).
     """
+    engine_name(engine)
     plan, states = Plan(), States()
     for product in products:
         preferred = _preferred(engine, product)
@@ -283,7 +285,7 @@ def _step(request: Request, target: Target, states: States, engine: str, wanted:
 
 
 def flatten(things: Iterable[object]) -> list[Product]:
-    """Turn products and collections of products, nested or not, into one list.
+    """Turn products and collections of products, nested or not, into one list; a rate map is its two images.
 
     Raises
     ------
@@ -291,11 +293,14 @@ def flatten(things: Iterable[object]) -> list[Product]:
         If something else is among them.
     """
     from xtendsrc.products.base import Product
+    from xtendsrc.products.ratemap import RateMap
 
     flat: list[Product] = []
     for thing in things:
         if isinstance(thing, Product):
             flat.append(thing)
+        elif isinstance(thing, RateMap):
+            flat.extend(flatten((thing.image, thing.expmap)))
         elif isinstance(thing, Iterable) and not isinstance(thing, (str, bytes)):
             flat.extend(flatten(thing))
         else:

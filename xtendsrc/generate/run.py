@@ -63,7 +63,9 @@ def compute(
     report = Report([outcome_of(s, "ready") for s in batch.steps.values() if not s.engine and not s.problem])
     todo = batch.todo
     if todo:
-        report.outcomes.extend(_run(batch, jobs or settings.jobs, executor, progress and settings.progress, force))
+        report.outcomes.extend(
+            _run(batch, settings.jobs if jobs is None else jobs, executor, progress and settings.progress, force)
+        )
     logger.info("%s", report)
     if report.failed and not quiet:
         warnings.warn(repr(report), XtendsrcWarning, stacklevel=2)

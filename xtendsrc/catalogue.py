@@ -53,7 +53,8 @@ class Catalogue:
             except XtendsrcError as error:
                 logger.warning("%s is left out: %s", directory, error)
                 continue
-            found[observation.obs_id] = observation
+            if (first := found.setdefault(observation.obs_id, observation)) is not observation:
+                logger.warning("%s is left out: %s has the same ObsID.", directory, first.path)
         return found
 
     def holding(self, position: SkyCoord, radius: Quantity) -> dict[str, Observation]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -297,6 +298,25 @@ def test_prune_does_what_it_says(reg, record, made, tmp_path):
     assert set(Registry(reg.root).table()["path"]) == {"good.fits", "gone.fits"}
     assert (reg.root / done["edited.fits"].removeprefix("set aside as ")).exists()
     assert not (reg.root / "stale.fits").exists()
+
+
+def test_products_copied_without_their_registry_are_found(reg, record, made, tmp_path):
+    for n in range(3):
+        reg.commit(record(n), made(float(n)), f"900001010/{n}.lc")
+    reg.fold()
+    shutil.copytree(reg.root / "900001010", tmp_path / "copy" / "900001010")
+    copy = Registry(tmp_path / "copy", durable=False)
+    assert {copy.status(key, "s0").status for key in KEYS[:3]} == {"ready"}
+    assert list(copy.table()["key"]) == KEYS[:3]
+    assert len(Registry(tmp_path / "copy", read_only=True).table()) == 3
+    (reg.root / "registry.h5").unlink()
+    assert len(Registry(reg.root).table()) == 3
+
+
+def test_a_file_is_no_output_directory(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a directory")
+    with pytest.raises(RegistryError, match=r"notes\.txt is not a directory.*Next step"):
+        Registry(tmp_path / "notes.txt")
 
 
 def test_a_moved_and_an_unknown_file_are_adopted(reg, record, made, tmp_path):

@@ -58,6 +58,8 @@ class Registry:
 
     def __init__(self, root: str | os.PathLike[str], read_only: bool = False, *, durable: bool = True) -> None:
         self.root = Path(root).absolute()
+        if self.root.exists() and not self.root.is_dir():
+            raise RegistryError(f"{self.root} is not a directory.", "choose a directory for the products.")
         self.read_only = read_only
         self._closed = self.root.is_dir() and not os.access(self.root, os.W_OK)
         self.durable = durable

@@ -101,6 +101,8 @@ class Session:
             except DamagedError as err:
                 index = self._repair(err)
                 signature = _signature(self.layout.index)
+            if signature is None and not _tells_of_products(found):
+                self._remake_into(index)
             self._apply(index, found)
             self._reader, self._index, self._signature = reader, index, signature
             if _signature(self.layout.index) == signature:
@@ -139,6 +141,11 @@ class Session:
                 with files.os_errors(f"Setting {self.layout.index} aside"):
                     where = f"it was set aside as {files.set_aside(self.layout.index).name}"
         warnings.warn(f"{err} The index was made again from the products; {where}.", RegistryWarning, stacklevel=2)
+        self._remake_into(index)
+        return index
+
+    def _remake_into(self, index: Index) -> None:
+        """Find every product on disk, as after damage, or where only the products themselves were copied to."""
         operations = self.remake()
         for operation in operations:
             index.apply(operation)
@@ -147,7 +154,6 @@ class Session:
                 self._journal.append(operations)
             except OSError as full:
                 log.warning("the index that was made again could not be written: %s", full)
-        return index
 
     def fold(self) -> int:
         """Write the index anew with what the journals of this process and of ended ones hold; give their number."""
@@ -207,6 +213,10 @@ class Session:
 
 def _seq(operation: Operation) -> int:
     return int(operation["row"][-1] if operation["op"] == "put" else operation.get("seq", 0))
+
+
+def _tells_of_products(found: list[tuple[Found, Lines]]) -> bool:
+    return any(operation["op"] != "input" for _, lines in found for operation in lines.operations)
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

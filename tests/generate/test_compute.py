@@ -177,6 +177,15 @@ def test_a_rate_map_is_made_as_its_two_images(source):
     assert {rates.image.status, rates.expmap.status} == {"ready"}
 
 
+def test_what_an_engine_remarks_is_logged(full, caplog):
+    """TIMEDEL is 4 s in full window."""
+    with caplog.at_level("WARNING", logger="xtendsrc"):
+        full.lightcurve(bin=200 * u.s).compute()
+        assert not caplog.text
+        full.lightcurve(bin=10 * u.s).compute()
+    assert "10 s is not a multiple of the frame time 4 s" in caplog.text
+
+
 def test_sources_travel(source):
     """Also after their observations were looked up."""
     image = source.image(obs_id="900001010")

@@ -206,4 +206,6 @@ class _Schedule:
         self._pending_keys.discard((outcome.root, outcome.key))
         if outcome.result == "failed":
             self._bad.add(outcome.key)
+        for warning in outcome.warnings:
+            logger.warning("%s %s %s: %s", outcome.obs_id, outcome.dataclass, outcome.product, warning)
         self._progress.done(outcome)

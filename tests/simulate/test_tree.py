@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from tests.simulate.conftest import CENTRE, make, read
 from xtendsrc import simulate
+from xtendsrc.cli import main
 from xtendsrc.errors import RequestError, UnitsError
 
 GOLDEN_KEYWORDS = [
@@ -247,6 +248,11 @@ def test_the_command_writes_a_tree(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "900001010")
     assert (tmp_path / "900001010/xtend/event_cl/xa900001010xtd_p031100010_cl.evt").is_file()
+
+
+def test_a_target_beyond_the_pole_is_refused(tmp_path, capsys):
+    assert main(["simulate", str(tmp_path), "900001010", "--target", "81 -95"]) == 1
+    assert "not on the sky" in capsys.readouterr().err
 
 
 def test_another_frame_of_coordinates_gives_the_same_pointing(tmp_path):

@@ -9,6 +9,8 @@ from xtendsrc.errors import RequestError
 if TYPE_CHECKING:
     import argparse
 
+    from astropy.coordinates import SkyCoord
+
     from xtendsrc.simulate import Source
 
 
@@ -50,21 +52,29 @@ def _numbers(text: str, counts: tuple[int, ...], what: str) -> list[float]:
     return values
 
 
+def _position(ra: float, dec: float, what: str) -> SkyCoord:
+    from astropy.coordinates import SkyCoord
+
+    try:
+        return SkyCoord(ra, dec, unit="deg")
+    except ValueError as error:
+        raise RequestError(f"{what} at {ra:g} {dec:g} is not on the sky: {error}", "give RA and Dec in deg.") from error
+
+
 def _source(text: str, number: int) -> Source:
     import astropy.units as u
-    from astropy.coordinates import SkyCoord
 
     from xtendsrc.simulate import PowerLaw, Source
 
     ra, dec, rate, *index = _numbers(text, (3, 4), "The source")
-    position = SkyCoord(ra, dec, unit="deg")
-    return Source(position, PowerLaw(*(index or [1.8])), rate=rate * u.ct / u.s, name=f"source {number}")
+    return Source(
+        _position(ra, dec, "The source"), PowerLaw(*(index or [1.8])), rate=rate * u.ct / u.s, name=f"source {number}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the tree and print where it is."""
     import astropy.units as u
-    from astropy.coordinates import SkyCoord
 
     from xtendsrc.simulate import Conditions, Files, observation
 
@@ -73,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     tree = observation(
         args.directory,
         args.obs_id,
-        SkyCoord(ra, dec, unit="deg"),
+        _position(ra, dec, "The target"),
         [_source(text, number) for number, text in enumerate(texts, start=1)],
         exposure=_quantity(args.exposure, u.s),
         dataclasses=args.dataclass or "300000a0",

@@ -253,11 +253,14 @@ def test_objects_of_the_regions_package_and_back(found):
 @given(shapes(exclude=False))
 @settings(max_examples=40, deadline=None)
 def test_pixels_agree_with_the_regions_package(shape):
-    """`regions` takes scale and shear of the place; ours the scale of the grid: 2e-4 apart at most."""
+    """`regions` takes scale and shear of the place; ours the scale of the grid: 2e-4 apart at most in size.
+
+    Its angle comes from a finite step on the sky; 0.05 deg moves the edge of these shapes by less than 0.01 pixel.
+    """
     ours = spread(RegionSet("SKY", (shape,)))
     (sky,) = ours.to_sky(GEOMETRY.wcs).to_regions()
     theirs = RegionSet.of(sky.to_pixel(GEOMETRY.wcs))
-    assert_same(ours, theirs, 0.01, 0.02)
+    assert_same(ours, theirs, 0.01, 0.05)
     place = slice(None) if shape.name == "polygon" else slice(0, 2)
     np.testing.assert_allclose(ours.shapes[0].values[place], theirs.shapes[0].values[place], rtol=0, atol=1e-6)
 

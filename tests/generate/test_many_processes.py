@@ -65,12 +65,19 @@ def test_eight_processes_make_each_product_once(archive, tmp_path):
     assert not leftovers(tmp_path)
 
 
+def is_extractor(process):
+    try:
+        return any(word.endswith("/extractor") for word in process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
+
+
 def wait_for_task(process, seconds=20.0):
     """Wait until the batch runs a task, and give its processes."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        tasks = [p for p in psutil.Process(process.pid).children(recursive=True) if p.is_running()]
-        if tasks:
+        tasks = psutil.Process(process.pid).children(recursive=True)
+        if any(is_extractor(task) for task in tasks):
             return tasks
         time.sleep(0.02)
     raise AssertionError("no task was started")

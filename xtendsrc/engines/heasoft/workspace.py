@@ -138,7 +138,16 @@ def private_workspace(base: Path | None = None) -> Iterator[Workspace]:
     try:
         yield Workspace(root)
     finally:
+        _clear(root)
+
+
+def _clear(root: Path) -> None:
+    """Remove a directory, also when Ctrl-C comes just then."""
+    try:
         shutil.rmtree(root, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
 
 
 def sweep(base: Path | None = None) -> int:

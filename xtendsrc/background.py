@@ -16,7 +16,7 @@ give a region of the same off-axis angle.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -185,9 +185,6 @@ def _polygon(geometry: Geometry, box: Rectangle) -> Shape:
 
 def _pixels(arcmin: float) -> float:
     return arcmin * 60 / PIXEL_ARCSEC
-
-
-BackgroundMode = Literal["auto", "none"]
 
 
 def chosen(mode: Any, place: Place, interlopers: Sequence[tuple[float, float, float]] = ()) -> RegionSet | None:

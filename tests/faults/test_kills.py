@@ -73,9 +73,21 @@ def read_forever(root: Path, reader: int) -> None:
         if rng.random() < 0.2:
             registry = Registry(root, read_only=True)
         for key in registry.table()["key"]:
+            read_file(registry, str(key))
             if arrays := registry.arrays(str(key)):
                 version = int(arrays["version"][0])
                 assert np.array_equal(arrays["data"], truth(str(key), version)), f"{key} version {version} is wrong"
+
+
+def read_file(registry: Registry, key: str) -> None:
+    """What the index says of a file must be what is in it, unless it was replaced between the two looks."""
+    state, size, mtime_ns = registry.stamp(key)
+    with registry.path(key).open("rb") as f:
+        found = os.fstat(f.fileno())
+        if (found.st_size, found.st_mtime_ns) == (size, mtime_ns):
+            with fits.open(f) as hdus:
+                assert hdus[0].header["XTSSTATE"] == state == f"version{hdus[0].header['VERSION']}"
+                assert np.array_equal(hdus[0].data, truth(key, hdus[0].header["VERSION"]))
 
 
 def start(task, *args) -> int:

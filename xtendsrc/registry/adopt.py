@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import RegistryWarning
-from xtendsrc.registry import files, fitsstamp, store
+from xtendsrc.registry import files, fitsstamp, productfile, store
 from xtendsrc.registry.layout import HIDDEN, Layout
 from xtendsrc.registry.record import SCHEMA, Entry
 
@@ -42,7 +42,7 @@ def details(layout: Layout, key: str, *, failed: bool = False, read_only: bool =
     """
     path = layout.failure(key) if failed else layout.product(key)
     try:
-        return store.read_product(path)
+        return productfile.read_product(path)
     except FileNotFoundError:
         return None
     except store.DamagedError as err:
@@ -80,16 +80,13 @@ def from_file(layout: Layout, path: Path, *, read_only: bool) -> tuple[Entry, bo
     stamp = fitsstamp.read_stamp(path)
     if stamp is None or stamp.schema > SCHEMA:
         raise fitsstamp.NotFITSError(f"{path.name} carries no stamp that this version of xtendsrc knows.")
-    found = path.stat()
     relative = path.relative_to(layout.root).as_posix()
     known = details(layout, stamp.key, read_only=read_only)
     if known is not None:
         entry = known[1]
         if (entry.state, entry.size, entry.mtime_ns, entry.path) == (
-            stamp.state, found.st_size, found.st_mtime_ns, relative):  # fmt: skip
+            stamp.state, stamp.size, stamp.mtime_ns, relative):  # fmt: skip
             return entry, True
-    same = {"path": relative, "size": found.st_size, "mtime_ns": found.st_mtime_ns, "datasum": fitsstamp.check(path)}
-    entry = stamp.entry(**same)
-    if known is not None and known[1].state == entry.state:
-        entry = stamp.entry(**same, log=known[1].log)
-    return entry, False
+    stamp, datasum = fitsstamp.check(path)
+    log_of_it = known[1].log if known is not None and known[1].state == stamp.state else ""
+    return stamp.entry(path=relative, datasum=datasum, log=log_of_it), False

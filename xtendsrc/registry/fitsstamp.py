@@ -14,7 +14,7 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ _MAX_HEADER = 20_000 * BLOCK
 _ALL_ONES = 0xFFFFFFFF
 _STAMP = (b"XTSKEY", b"XTSSTATE", b"XTSKIND", b"XTSENG", b"XTSVER", b"XTSNHDU", b"XTSCRC", b"XTSREQ", b"XTSREC")
 _SUMS = (b"DATASUM", b"CHECKSUM")
+_NOT_IN_CRC = (b"DATASUM ", b"CHECKSUM", b"XTSCRC  ")
 _ZEROS = "0" * 16
 _IN_HEADER = ("source", "obs_id", "dataclass", "inputs", "paths", "needs", "versions", "parameters", "calls", "notes",
               "wall_time", "created")  # fmt: skip
@@ -44,7 +45,10 @@ class NotFITSError(ProductError):
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a FITS product says about itself in its primary header."""
+    """What a FITS product says about itself in its primary header, with size and time of the file it was read from.
+
+    A name may lead to another file at any moment: what belongs together is read from one open file.
+    """
 
     key: str
     state: str
@@ -55,15 +59,24 @@ class Stamp:
     n_hdus: int
     crc: str
     extra: dict[str, Any]
+    size: int
+    mtime_ns: int
 
     def entry(self, **found: Any) -> Entry:
-        """Give the registry entry of this file; ``found`` are path, size, mtime_ns, datasum, seq."""
+        """Give the registry entry of this file; ``found`` are path, datasum and log."""
         extra = {**self.extra, "calls": tuple(self.extra["calls"]), "notes": tuple(self.extra["notes"])}
         return Entry(key=self.key, state=self.state, kind=self.kind, engine=self.engine, request=self.request,
-                     **{**extra, **found})  # fmt: skip
+                     size=self.size, mtime_ns=self.mtime_ns, **{**extra, **found})  # fmt: skip
 
 
-def ones_sum(data: bytes | memoryview, start: int = 0) -> int:
+class Whole(NamedTuple):
+    """A file that was read through and is whole: its stamp, and DATASUM of each HDU, joined by commas."""
+
+    stamp: Stamp
+    datasum: str
+
+
+def ones_sum(data: bytes | bytearray, start: int = 0) -> int:
     """Ones-complement sum of big-endian 32-bit words; the length is a multiple of four."""
     total = start + int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64))
     while total > _ALL_ONES:
@@ -162,10 +175,17 @@ def _without(cards: Sequence[bytes], keywords: Sequence[bytes]) -> list[bytes]:
     return kept
 
 
-def _header_block(cards: Sequence[bytes], datasum: int, checksum: str) -> bytes:
-    sums = (f"CHECKSUM= '{checksum}'   / HDU checksum", f"DATASUM = '{datasum:010d}'         / data unit checksum")
-    text = b"".join([*cards, *(s.ljust(80).encode("ascii") for s in sums), b"END".ljust(80)])
-    return text.ljust(-(-len(text) // BLOCK) * BLOCK)
+def _header_bytes(cards: Sequence[bytes]) -> int:
+    """Length of the header that `_summed_header` makes: the cards, two checksums and END, in whole blocks."""
+    return -(-(len(cards) + 3) * 80 // BLOCK) * BLOCK
+
+
+def _summed_header(cards: Sequence[bytes], datasum: int) -> bytes:
+    sums = (f"CHECKSUM= '{_ZEROS}'   / HDU checksum", f"DATASUM = '{datasum:010d}'         / data unit checksum", "END")
+    text = bytearray(b"".join([*cards, *(s.ljust(80).encode("ascii") for s in sums)]).ljust(_header_bytes(cards)))
+    start = len(cards) * 80 + len("CHECKSUM= '")
+    text[start : start + len(_ZEROS)] = encode_checksum(ones_sum(text, datasum)).encode("ascii")
+    return bytes(text)
 
 
 class _Sums:
@@ -179,7 +199,7 @@ class _Sums:
     def pass_on(self, cards: Sequence[bytes], source: BinaryIO, length: int, target: BinaryIO | None = None) -> None:
         """Count one HDU's cards, read its data, and write these on."""
         total = 0
-        self.crc = zlib.crc32(b"".join(_without(cards, (*_SUMS, b"XTSCRC"))), self.crc)
+        self.crc = zlib.crc32(b"".join([card for card in cards if not card.startswith(_NOT_IN_CRC)]), self.crc)
         while length:
             chunk = source.read(min(CHUNK, length))
             if not chunk or len(chunk) % 4:
@@ -195,19 +215,25 @@ class _Sums:
         return ",".join(map(str, self.data))
 
 
-def count_hdus(f: BinaryIO, name: str) -> int:
-    """Count the HDUs of a file by its headers, and see that it ends where the last one does."""
-    n = 0
+class _HDU(NamedTuple):
+    """Header of one HDU, and where its data are."""
+
+    cards: list[bytes]
+    start: int
+    length: int
+
+
+def read_hdus(f: BinaryIO, name: str) -> list[_HDU]:
+    """Read every header of a file, and see that it ends where its last HDU does."""
+    found: list[_HDU] = []
     size = os.fstat(f.fileno()).st_size
     while (cards := read_header(f, name)) is not None:
-        f.seek(data_bytes(cards, name), os.SEEK_CUR)
-        n += 1
-        if f.tell() > size:
+        found.append(_HDU(cards, f.tell(), data_bytes(cards, name)))
+        if f.seek(found[-1].length, os.SEEK_CUR) > size:
             raise NotFITSError(f"{name} ends within its data.")
-    if n == 0:
+    if not found:
         raise NotFITSError(f"{name} is empty.")
-    f.seek(0)
-    return n
+    return found
 
 
 def stamp(made: Path, out: BinaryIO, entry: Entry) -> str:
@@ -233,25 +259,20 @@ def stamp(made: Path, out: BinaryIO, entry: Entry) -> str:
         If ``made`` is not a complete FITS file.
     """
     sums = _Sums(made.name)
-    first: list[bytes] = []
     with made.open("rb") as f:
-        n_hdus = count_hdus(f, made.name)
-        while (cards := read_header(f, made.name)) is not None:
-            length = data_bytes(cards, made.name)
-            if not first:
-                cards = first = _primary_cards(cards, entry, n_hdus)
-            else:
-                cards = _without(cards, _SUMS)
-            start = out.tell()
-            out.seek(len(_header_block(cards, 0, _ZEROS)), os.SEEK_CUR)
-            sums.pass_on(cards, f, length, out)
-            end = out.tell()
-            out.seek(start)
-            out.write(_summed_header(cards, sums.data[-1]))
-            out.seek(end)
-    first = [_crc_card(sums.crc) if card.startswith(b"XTSCRC  ") else card for card in first]
-    out.seek(0)
-    out.write(_summed_header(first, sums.data[0]))
+        hdus = read_hdus(f, made.name)
+        headers = [_without(hdu.cards, _SUMS) for hdu in hdus]
+        headers[0] = _primary_cards(headers[0], entry, len(hdus))
+        starts = []
+        for cards, hdu in zip(headers, hdus, strict=True):
+            starts.append(out.tell())
+            out.seek(_header_bytes(cards), os.SEEK_CUR)
+            f.seek(hdu.start)
+            sums.pass_on(cards, f, hdu.length, out)
+    headers[0] = [_crc_card(sums.crc) if card.startswith(b"XTSCRC  ") else card for card in headers[0]]
+    for start, cards, datasum in zip(starts, headers, sums.data, strict=True):
+        out.seek(start)
+        out.write(_summed_header(cards, datasum))
     return str(sums)
 
 
@@ -264,11 +285,6 @@ def _primary_cards(cards: Sequence[bytes], entry: Entry, n_hdus: int) -> list[by
 
 def _crc_card(crc: int) -> bytes:
     return f"{'XTSCRC':<8}= '{crc:08x}'".ljust(80).encode("ascii")
-
-
-def _summed_header(cards: Sequence[bytes], datasum: int) -> bytes:
-    total = ones_sum(_header_block(cards, datasum, _ZEROS), datasum)
-    return _header_block(cards, datasum, encode_checksum(total))
 
 
 def _strings(cards: Sequence[bytes]) -> dict[bytes, str]:
@@ -291,28 +307,30 @@ def _strings(cards: Sequence[bytes]) -> dict[bytes, str]:
 
 def read_stamp(path: Path) -> Stamp | None:
     """Read what a file says about itself; None for a file that carries no (whole) stamp of ours."""
-    try:
-        with path.open("rb") as f:
+    with path.open("rb") as f:
+        try:
             cards = read_header(f, path.name)
-        values = _strings(cards or [])
+        except NotFITSError:
+            return None
+        return _stamp_in(cards or [], os.fstat(f.fileno()))
+
+
+def _stamp_in(cards: Sequence[bytes], found: os.stat_result) -> Stamp | None:
+    try:
+        values = _strings(cards)
         get = {name.decode(): values[name].rstrip() for name in _STAMP}
         extra = json.loads(get["XTSREC"])
         if set(_IN_HEADER) - extra.keys():
             return None
         return Stamp(get["XTSKEY"], get["XTSSTATE"], get["XTSKIND"], get["XTSENG"], get["XTSREQ"],
                      int(get["XTSVER"]), int(get["XTSNHDU"]), get["XTSCRC"],
-                     {name: extra[name] for name in _IN_HEADER})  # fmt: skip
-    except (NotFITSError, KeyError, ValueError):
+                     {name: extra[name] for name in _IN_HEADER}, found.st_size, found.st_mtime_ns)  # fmt: skip
+    except (KeyError, ValueError):
         return None
 
 
-def check(path: Path) -> str:
+def check(path: Path) -> Whole:
     """Read a stamped file through and compare every checksum.
-
-    Returns
-    -------
-    str
-        DATASUM of each HDU, joined by commas.
 
     Raises
     ------
@@ -320,6 +338,7 @@ def check(path: Path) -> str:
         Saying what is wrong, if anything is.
     """
     sums = _Sums(path.name)
+    own: Stamp | None = None
     with path.open("rb") as f:
         while True:
             start = f.tell()
@@ -328,14 +347,14 @@ def check(path: Path) -> str:
             after = f.tell()
             f.seek(start)
             header = ones_sum(f.read(after - start))
+            own = own if start else _stamp_in(cards, os.fstat(f.fileno()))
             sums.pass_on(cards, f, data_bytes(cards, path.name))
             written = [int(m[1]) for card in cards if (m := re.match(rb"DATASUM = '(\d+) *'", card))]
             if written != [sums.data[-1]] or ones_sum(b"", header + sums.data[-1]) != _ALL_ONES:
                 where = f"HDU {len(sums.data) - 1} of {path.name}"
                 raise NotFITSError(f"the checksums of {where} do not fit its content.")
-    own = read_stamp(path)
     if own is None or own.n_hdus != len(sums.data):
         raise NotFITSError(f"{path.name} has lost its stamp or an HDU.")
     if own.crc != f"{sums.crc:08x}":
         raise NotFITSError(f"the checksum XTSCRC of {path.name} does not fit its content.")
-    return str(sums)
+    return Whole(own, str(sums))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from xtendsrc.errors import RegistryError
-from xtendsrc.registry import adopt, files, fitsstamp, store
+from xtendsrc.registry import adopt, files, fitsstamp, productfile
 from xtendsrc.registry.index import Row
 
 if TYPE_CHECKING:
@@ -106,7 +106,15 @@ class Holdings:
         return ""
 
     def remember(self, entry: Entry, known: bool) -> None:
-        """Take an entry that was read from a FITS file into the index; here only, if the disk will not have it."""
+        """Take an entry that was read from a FITS file into the index.
+
+        In this process alone, if the disk will not have it, or if the one who commits it is still at it: that one
+        also knows log and arrays.
+        """
+        if (intent := self.session.announced(entry.key)) is not None:
+            with self.session.mutex:
+                self.session.index.apply(put(replace(entry, seq=intent["seq"])))
+            return
         entry = replace(entry, seq=self.session.next_seq())
         try:
             if not self.read_only and not known:
@@ -122,7 +130,7 @@ class Holdings:
         old = adopt.details(self.layout, entry.key)
         if old is None or (old[1].state, old[1].datasum) != (entry.state, entry.datasum):
             return {}
-        return store.read_arrays(self.layout.product(entry.key))[1]
+        return productfile.read_arrays(self.layout.product(entry.key))[1]
 
     def entry(self, row: Row) -> Entry | None:
         """Give the whole entry of a row, from its HDF5 file, or from the FITS file if that is lost."""
@@ -157,7 +165,7 @@ class Holdings:
 
     def _compare(self, row: Row) -> str:
         try:
-            datasum = fitsstamp.check(self.layout.root / row.path)
+            datasum = fitsstamp.check(self.layout.root / row.path).datasum
         except FileNotFoundError:
             return f"its file {row.path} was deleted"
         except fitsstamp.NotFITSError as err:
@@ -183,7 +191,7 @@ class Holdings:
         try:
             with f:
                 entry = self._write_part(f, entry, made)
-            details = store.product_bytes(entry, arrays)
+            details = productfile.product_bytes(entry, arrays)
             begin = {"op": "begin", "key": entry.key, "path": entry.path, "seq": entry.seq}
             self.session.record([begin], durable=False)
             files.publish(part, final, durable=self.durable)
@@ -205,7 +213,7 @@ class Holdings:
         """Write a product's (or failure's) HDF5 file."""
         failed = entry.status == "failed"
         path = self.layout.failure(entry.key) if failed else self.layout.product(entry.key)
-        self._write(path, store.product_bytes(entry, arrays))
+        self._write(path, productfile.product_bytes(entry, arrays))
 
     def _write(self, path: Path, data: bytes) -> None:
         with files.os_errors(f"Writing {path}"):
@@ -255,8 +263,10 @@ class Holdings:
         for path in adopt.product_files(self.layout.root):
             try:
                 entry, known = adopt.from_file(self.layout, path, read_only=self.read_only)
-                if thorough and known and fitsstamp.check(path) != entry.datasum:
-                    raise fitsstamp.NotFITSError(f"the data of {path.name} are not those that were committed.")
+                if thorough and known and (now := fitsstamp.check(path)).datasum != entry.datasum:
+                    if now.stamp.mtime_ns == entry.mtime_ns:
+                        raise fitsstamp.NotFITSError(f"the data of {path.name} are not those that were committed.")
+                    entry, known = adopt.from_file(self.layout, path, read_only=self.read_only)
             except (FileNotFoundError, fitsstamp.NotFITSError) as err:
                 log.warning("%s is not taken as a product: %s", path, err)
                 continue

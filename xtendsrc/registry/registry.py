@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import RegistryError
-from xtendsrc.registry import adopt, files, fingerprint, locks, maintenance, store
+from xtendsrc.registry import adopt, files, fingerprint, locks, maintenance, productfile, store
 from xtendsrc.registry.holdings import Holdings, put
 from xtendsrc.registry.layout import Layout, checked_key, checked_relative
 from xtendsrc.registry.record import Entry, Record, Status, dumps, what_changed
@@ -179,14 +179,14 @@ class Registry:
         row = self._usable(key)
         path = self.layout.product(key)
         try:
-            name, arrays = store.read_arrays(path)
+            name, arrays = productfile.read_arrays(path)
         except FileNotFoundError:
             return {}
         except store.DamagedError as err:
             adopt.put_away(path, err, read_only=self.read_only)
             self._holdings.entry(row)
             return {}
-        return arrays if name == store.sealed_name(row.key, row.state, row.size, row.mtime_ns) else {}
+        return arrays if name == productfile.sealed_name(row.key, row.state, row.size, row.mtime_ns) else {}
 
     def _usable(self, key: str) -> Row:
         row, broken = self._holdings.current(key)

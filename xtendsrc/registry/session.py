@@ -127,6 +127,12 @@ class Session:
             intents = list(self.index.intents.items())
             return [op for key, op in intents if key in self._origin and journal.writer_is_gone(self._origin[key])]
 
+    def announced(self, key: str) -> Operation | None:
+        """Give the rename that a living process announced and has not confirmed yet, if there is one."""
+        with self.mutex:
+            gone = key in self._origin and journal.writer_is_gone(self._origin[key])
+            return None if gone else self.index.intents.get(key)
+
     def _repair(self, err: DamagedError) -> Index:
         """Set a damaged index aside and make it again from the products.
 

@@ -21,7 +21,7 @@ from astropy.io import fits
 
 import xtendsrc as xs
 from xtendsrc.errors import ProductError, RegistryError
-from xtendsrc.registry import Registry, state_inputs, state_of
+from xtendsrc.registry import Registry, files, fitsstamp, state_inputs, state_of
 
 KEYS = [f"{n:064x}" for n in range(200)]
 
@@ -404,14 +404,14 @@ def test_other_processes_commits_are_seen_at_once(reg, record, made):
 
 
 def test_threads_share_one_registry(reg, record, made):
-    files = [made(n, f"{n}.fits") for n in range(8)]
+    paths = [made(n, f"{n}.fits") for n in range(8)]
     barrier = threading.Barrier(8)
 
     def work(n: int) -> None:
         barrier.wait()
         for k in range(10):
-            reg.commit(record(10 * n + k), files[n], f"{n}/{k}.fits", {"rate": np.full(5, n)})
-            reg.commit(record(199, state=f"{n}-{k}"), files[n], "shared.fits")
+            reg.commit(record(10 * n + k), paths[n], f"{n}/{k}.fits", {"rate": np.full(5, n)})
+            reg.commit(record(199, state=f"{n}-{k}"), paths[n], "shared.fits")
             assert reg.status(KEYS[10 * n + k], "s0").status == "ready"
             if k % 3 == 0:
                 reg.fold()
@@ -424,6 +424,54 @@ def test_threads_share_one_registry(reg, record, made):
         assert len(registry.verify()) == 0
         for n in range(8):
             assert registry.arrays(KEYS[10 * n + 3])["rate"].tolist() == [n] * 5
+
+
+def test_who_reads_while_a_product_is_committed_leaves_its_log_and_arrays_to_the_maker(reg, record, made, monkeypatch):
+    """A product may be looked at between its rename and the end of its commit, here halted for as long as wanted."""
+    renamed, go_on = threading.Event(), threading.Event()
+    publish = files.publish
+
+    def halting(part, final, **more):
+        publish(part, final, **more)
+        if final.suffix == ".fits" and not renamed.is_set():
+            renamed.set()
+            assert go_on.wait(30)
+
+    monkeypatch.setattr(files, "publish", halting)
+    other = pickle.loads(pickle.dumps(reg))
+    with ThreadPoolExecutor(1) as pool:
+        commit = pool.submit(reg.commit, record(0, log="all went well"), made(), "0.fits", {"rate": np.arange(5.0)})
+        try:
+            assert renamed.wait(30)
+            assert other.status(KEYS[0], "s0").status == "ready"
+            assert other.path(KEYS[0]).name == "0.fits"
+            assert len(other.verify()) == 0
+            assert not other.layout.product(KEYS[0]).exists()  # which would be without log and arrays
+        finally:
+            go_on.set()
+        commit.result(30)
+    for registry in (other, reg, Registry(reg.root)):
+        assert registry.entry(KEYS[0]).log == "all went well"
+        assert registry.arrays(KEYS[0])["rate"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_taken_as_one_or_the_other(reg, record, made, monkeypatch):
+    """What a file says of itself and the checksums of its content never come from two files."""
+    entries = [reg.commit(record(0, state=f"s{n}"), made(float(n)), f"{n}.fits") for n in range(2)]
+    old, new = (reg.root / entry.path for entry in entries)
+    read_header, replaced = fitsstamp.read_header, []
+
+    def replacing(f, name):
+        cards = read_header(f, name)
+        if not replaced:
+            replaced.append(new.replace(old))
+        return cards
+
+    monkeypatch.setattr(fitsstamp, "read_header", replacing)
+    stamp, datasum = fitsstamp.check(old)
+    assert (stamp.state, stamp.mtime_ns, datasum) == (entries[0].state, entries[0].mtime_ns, entries[0].datasum)
+    stamp, datasum = fitsstamp.check(old)
+    assert (stamp.state, stamp.mtime_ns, datasum) == (entries[1].state, entries[1].mtime_ns, entries[1].datasum)
 
 
 def start(registry, code: str, *args) -> subprocess.Popen:

@@ -111,10 +111,10 @@ class Holdings:
         In this process alone, if the disk will not have it, or if the one who commits it is still at it: that one
         also knows log and arrays.
         """
-        if (intent := self.session.announced(entry.key)) is not None:
-            with self.session.mutex:
-                self.session.index.apply(put(replace(entry, seq=intent["seq"])))
-            return
+        with self.session.mutex:
+            if (intent := self.session.announced(entry.key)) is not None:
+                self.session.index.expect(Row.of(replace(entry, seq=intent["seq"])))
+                return
         entry = replace(entry, seq=self.session.next_seq())
         try:
             if not self.read_only and not known:

@@ -181,6 +181,12 @@ class Index:
             self._fingerprints[operation["path"]] = Fingerprint(*operation["fingerprint"])
         self.seq = max(self.seq, operation.get("seq", 0))
 
+    def expect(self, row: Row) -> None:
+        """Take in a product that was announced, and is there, before its maker confirms it."""
+        intent = self.intents[row.key]
+        self._put(row)
+        self.intents[row.key] = intent
+
     def inherit_fingerprints(self, other: Index) -> None:
         """Take over what another index remembers of input files."""
         self._fingerprints = dict(other._fingerprints)

@@ -24,7 +24,7 @@ def product_files(root: Path) -> Iterator[Path]:
     for folder, names, found in os.walk(root):
         names[:] = sorted(n for n in names if n != HIDDEN)
         for name in sorted(found):
-            if name.endswith((".part", ".h5")):
+            if name.endswith((".part", ".h5")) or files.is_set_aside(name):
                 continue
             path = Path(folder, name)
             try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("xtendsrc.registry")
 _counter = itertools.count()
 _PART = re.compile(r"\.(\d+)\.\d+\.part$")
+_ASIDE = re.compile(r"\.damaged-\d{8}T\d{6}(-\d+)?(\.|$)")
 DAY = 86400.0
 _NEXT = {
     errno.ENOSPC: "free some space on that file system, then run the batch again; what was committed is kept.",
@@ -113,6 +114,11 @@ def set_aside(path: Path) -> Path:
             break
     os.replace(path, aside)  # noqa: PTH105  (as in publish)
     return aside
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a file name is one that `set_aside` gives."""
+    return _ASIDE.search(name) is not None
 
 
 def is_debris(path: Path) -> bool:

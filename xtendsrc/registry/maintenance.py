@@ -58,11 +58,15 @@ def problems(registry: Registry, holdings: Holdings) -> Iterator[Problem]:
     holdings.adopt_abandoned()
     yield from _adopt_orphans(holdings)
     for row in holdings.rows():
-        problem = _file_problem(holdings, row)
-        if problem is not None:
-            yield problem
-        elif (now := holdings.row(row.key)) is not None:
-            yield from _input_problems(registry, holdings, now)
+        yield from _problems_of(registry, holdings, row)
+
+
+def _problems_of(registry: Registry, holdings: Holdings, row: Row) -> Iterator[Problem]:
+    problem = _file_problem(holdings, row)
+    if problem is not None:
+        yield problem
+    elif (now := holdings.row(row.key)) is not None:
+        yield from _input_problems(registry, holdings, now)
 
 
 def _adopt_orphans(holdings: Holdings) -> Iterator[Problem]:
@@ -115,7 +119,7 @@ def prune(registry: Registry, holdings: Holdings, *, dry_run: bool) -> Table:
     """Clear away; see `Registry.prune`."""
     columns: dict[str, list[str]] = {"key": [], "path": [], "problem": [], "done": []}
     for problem in list(problems(registry, holdings)):
-        done = _clear(holdings, problem, dry_run=dry_run)
+        done = _would_do(problem) if dry_run else _clear(registry, holdings, problem)
         for name, value in zip(columns, (problem.key, problem.path, problem.text, done), strict=True):
             columns[name].append(value)
     for path in _debris(holdings.layout.root):
@@ -129,19 +133,27 @@ def prune(registry: Registry, holdings: Holdings, *, dry_run: bool) -> Table:
     return _table(columns)
 
 
-def _clear(holdings: Holdings, problem: Problem, *, dry_run: bool) -> str:
-    row = holdings.row(problem.key)
-    path = holdings.layout.root / problem.path
+def _would_do(problem: Problem) -> str:
+    return {"missing": "entry deleted", "stale": "deleted", "input gone": "kept"}.get(problem.name, "set aside")
+
+
+def _clear(registry: Registry, holdings: Holdings, problem: Problem) -> str:
     if problem.name == "input gone":
         return "kept"
-    if dry_run or row is None:
-        return {"missing": "entry deleted", "stale": "deleted"}.get(problem.name, "set aside")
-    if problem.name == "stale":
-        holdings.remove(row)
-        return "deleted"
-    with files.os_errors(f"Setting {path} aside"):
-        aside = files.set_aside(path).name if path.exists() else ""
-    holdings.forget(row.key)
+    with registry.lock(problem.key):
+        holdings.session.refresh()
+        row = holdings.row(problem.key)
+        if row is not None and row.path == problem.path:
+            if problem.name not in {now.name for now in _problems_of(registry, holdings, row)}:
+                return "kept: it was made again meanwhile"
+            if problem.name == "stale":
+                holdings.remove(row)
+                return "deleted"
+        path = holdings.layout.root / problem.path
+        with files.os_errors(f"Setting {path} aside"):
+            aside = files.set_aside(path).name if path.exists() else ""
+        if row is not None and row.path == problem.path:
+            holdings.forget(row.key)
     return f"set aside as {aside}" if aside else "entry deleted"
 
 

@@ -117,7 +117,7 @@ def _stamp_cards(entry: Entry, n_hdus: int) -> list[bytes]:
     extra = {name: getattr(entry, name) for name in _IN_HEADER}
     cards = [f"{'XTSVER':<8}= {SCHEMA:>20}".ljust(80).encode(), f"{'XTSNHDU':<8}= {n_hdus:>20}".ljust(80).encode()]
     texts = {"XTSKEY": entry.key, "XTSSTATE": entry.state, "XTSKIND": entry.kind, "XTSENG": entry.engine}
-    texts |= {"XTSREQ": dumps(json.loads(entry.request)), "XTSREC": dumps(extra)}
+    texts |= {"XTSREQ": entry.request, "XTSREC": dumps(extra)}
     return cards + [card for name, text in texts.items() for card in string_cards(name, text)]
 
 

@@ -51,6 +51,10 @@ class Row(NamedTuple):
         row = cls(*(getattr(entry, name) for name in cls._fields))
         return row._replace(reason=row.reason[:_REASON])
 
+    def entry(self) -> Entry:
+        """Give what a row tells of an entry; its request is unknown."""
+        return Entry(**self._asdict(), request="{}")
+
 
 _NUMBERS = {"size": "<i8", "mtime_ns": "<i8", "wall_time": "<f8", "seq": "<i8"}
 _TEXTS = tuple(name for name in Row._fields if name not in _NUMBERS)

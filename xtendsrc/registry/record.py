@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from xtendsrc.errors import RegistryError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -71,6 +73,20 @@ class Record:
     notes: tuple[str, ...] = ()
     log: str = ""
     wall_time: float = 0.0
+
+    def values(self) -> dict[str, Any]:
+        """Give all fields of a record by name, the request in canonical form.
+
+        Raises
+        ------
+        RegistryError
+            If the request is not JSON.
+        """
+        try:
+            request = dumps(json.loads(self.request))
+        except ValueError as err:
+            raise RegistryError(f"The request of product {self.key} is not JSON: {err}.", "give JSON text.") from err
+        return {f.name: getattr(self, f.name) for f in fields(Record)} | {"request": request}
 
 
 @dataclass(frozen=True, kw_only=True)

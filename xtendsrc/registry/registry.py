@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from xtendsrc.errors import RegistryError
 from xtendsrc.registry import adopt, files, fingerprint, locks, maintenance, productfile, store
 from xtendsrc.registry.holdings import Holdings, put
 from xtendsrc.registry.layout import Layout, checked_key, checked_relative
-from xtendsrc.registry.record import Entry, Record, Status, dumps, what_changed
+from xtendsrc.registry.record import Entry, Record, Status, what_changed
 from xtendsrc.registry.session import Session
 from xtendsrc.registry.table import as_table
 from xtendsrc.settings import settings
@@ -114,10 +112,10 @@ class Registry:
         row, _ = self._holdings.current(key)
         if (failed := self._session.index.row(key, "failed")) is not None:
             found = adopt.details(self.layout, key, failed=True, read_only=self.read_only)
-            return found[1] if found is not None else _from_row(failed)
+            return found[1] if found is not None else failed.entry()
         if row is None:
             return None
-        return self._holdings.entry(row) or _from_row(row)
+        return self._holdings.entry(row) or row.entry()
 
     def status(self, key: str, state: str, inputs: Mapping[str, str] | None = None) -> Status:
         """Say whether a product is there and made from what is there now.
@@ -228,7 +226,7 @@ class Registry:
         checked_key(record.key)
         relative = checked_relative(relative)
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = Entry(**_record_values(record), path=relative, created=created, seq=self._session.next_seq())
+        entry = Entry(**record.values(), path=relative, created=created, seq=self._session.next_seq())
         with files.os_errors(f"Writing the product {self.root / relative}"):
             entry = self._holdings.commit(entry, Path(made), arrays or {})
         self._session.record([put(entry)])
@@ -242,7 +240,7 @@ class Registry:
         self._must_write()
         checked_key(record.key)
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        values = {**_record_values(record), "log": log or record.log}
+        values = {**record.values(), "log": log or record.log}
         entry = Entry(**values, status="failed", reason=reason, created=created, seq=self._session.next_seq())
         self._holdings.write_details(entry, {})
         self._session.record([put(entry)])
@@ -389,19 +387,6 @@ class Registry:
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self._holdings.row(key) is not None
-
-
-def _record_values(record: Record) -> dict[str, Any]:
-    try:
-        request = dumps(json.loads(record.request))
-    except ValueError as err:
-        raise RegistryError(f"The request of product {record.key} is not JSON: {err}.", "give JSON text.") from err
-    return {f.name: getattr(record, f.name) for f in fields(Record)} | {"request": request}
-
-
-def _from_row(row: Row) -> Entry:
-    values = row._asdict()
-    return Entry(**values, request="{}")
 
 
 def _unusable(key: str, broken: str) -> RegistryError:

@@ -400,6 +400,60 @@ with reg.lock(record.key):
 """
 
 
+COMMIT_HALTED = """
+from pathlib import Path
+from xtendsrc.registry import files
+publish, (record, made) = files.publish, args
+
+def say(name):
+    (reg.root.parent / name).touch()
+
+def wait_for(name):
+    while not (reg.root.parent / name).exists():
+        time.sleep(0.005)
+
+def halting(part, final, **more):
+    if final.suffix != ".fits":
+        return publish(part, final, **more)
+    say("numbered")
+    wait_for("rename")
+    publish(part, final, **more)
+    say("renamed")
+    wait_for("go on")
+
+files.publish = halting
+reg.commit(record, made, "0.fits")
+"""
+
+
+def test_of_two_makers_without_a_lock_the_later_rename_stands(reg, record, made):
+    """The first maker numbers its commit, halts, is overtaken by the second, then renames and halts again."""
+    signals = reg.root.parent
+
+    def wait_for(name):
+        begin = time.monotonic()
+        while not (signals / name).exists():
+            assert time.monotonic() - begin < 60
+            time.sleep(0.005)
+
+    first = start(reg, COMMIT_HALTED, record(0, state="first"), made(1.0, "first.fits"))
+    try:
+        wait_for("numbered")
+        reg.commit(record(0, state="second"), made(2.0, "second.fits"), "0.fits")
+        (signals / "rename").touch()
+        wait_for("renamed")
+        for reader in (Registry(reg.root), reg):
+            assert reader.status(KEYS[0], "first") == ("ready", "")
+            assert fits.getdata(reader.path(KEYS[0]))["RATE"][0] == 1.0
+    finally:
+        for name in ("rename", "go on"):
+            (signals / name).touch()
+        finish([first])
+    for registry in (reg, Registry(reg.root)):
+        assert registry.status(KEYS[0], "first") == ("ready", "")
+        assert len(registry.verify()) == 0
+
+
 @pytest.mark.parametrize("kind", ["native", "soft"])
 def test_one_key_is_made_once_by_threads_and_processes(reg, record, made, tmp_path, kind):
     with xs.settings(lock=kind):

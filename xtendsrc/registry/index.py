@@ -187,8 +187,8 @@ class Index:
 
     def expect(self, row: Row) -> None:
         """Take in a product that was announced, and is there, before its maker confirms it."""
-        intent = self.intents[row.key]
-        self._put(row)
+        intent, old = self.intents[row.key], self.row(row.key)
+        self._put(row if old is None else row._replace(seq=max(row.seq, old.seq)))
         self.intents[row.key] = intent
 
     def inherit_fingerprints(self, other: Index) -> None:

@@ -33,13 +33,13 @@ lint: .venv/.test
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow and not soak and not remote_data and not heasoft and not xga"
+	$(BIN)/pytest -n 2
 
 test-slow: .venv/.test
-	$(BIN)/pytest -n 2 -m "not soak and not remote_data and not heasoft and not xga"
+	$(BIN)/pytest -n 2 --also slow
 
 soak: .venv/.test
-	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s -m soak tests/faults
+	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s --also soak -m soak tests/faults
 
 bench: .venv/.test
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -12,6 +12,26 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 CENTRE = (81.2591, -69.6437)
+NOT_BY_DEFAULT = {
+    "slow": "takes long: `make test-slow`",
+    "soak": "takes hours: `make soak`",
+    "remote_data": "talks to the real archive: `pytest --also remote_data`",
+    "heasoft": "needs HEASoft: `pytest --also heasoft`",
+    "xga": "needs the package xga: `pytest --also xga`",
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--also", action="append", default=[], choices=NOT_BY_DEFAULT, help="run tests of this mark, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip, with the reason, what is not run by default."""
+    left_out = {name: why for name, why in NOT_BY_DEFAULT.items() if name not in config.getoption("--also")}
+    for item in items:
+        for name, why in left_out.items():
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"{name}: {why}"))
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,11 @@ class ImageLike(Product):
         return round(float(self.header.get("IMGBIN", self.header.get("CDELT1P", 1))))
 
     @property
+    def energy(self) -> Quantity | None:
+        """The edges of the band in keV; None for what holds for every energy, as an exposure map."""
+        return None
+
+    @property
     def exposure(self) -> Quantity:
         """The EXPOSURE keyword, in seconds."""
         import astropy.units as u
@@ -115,6 +120,25 @@ class ImageLike(Product):
                 "give the region in ICRS.",
             )
         return region
+
+    def to_xga(self, energy: Quantity | None = None) -> Any:
+        """Give this as an ``xga.products.Image`` or ``ExpMap``, which hold the same array in memory.
+
+        Parameters
+        ----------
+        energy : Quantity, (2,), optional
+            Band to label it with; None takes that of the image, or the whole PI range.
+
+        Raises
+        ------
+        EngineUnavailableError
+            If the package xga is not installed.
+        """
+        from xtendsrc.instrument import PI_CHANNELS, channels_to_band
+        from xtendsrc.products.xga import as_image
+
+        known = self.energy if energy is None else energy
+        return as_image(self, channels_to_band(0, PI_CHANNELS - 1) if known is None else known)
 
     def _load(self, path: Path) -> dict[str, Any]:
         from astropy.io import fits

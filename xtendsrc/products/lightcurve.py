@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xtendsrc.products.base import Product
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
     from astropy.io import fits
@@ -86,6 +87,25 @@ class LightCurve(Product):
         from xtendsrc.gti import GTI
 
         return GTI.read(self.path)
+
+    def to_xga(self, path: str | os.PathLike[str]) -> Any:
+        """Give this as an ``xga.products.LightCurve``.
+
+        Parameters
+        ----------
+        path : path
+            Where to write a copy with absolute times, which XGA reads; must not exist.
+
+        Raises
+        ------
+        RequestError
+            If the file exists.
+        EngineUnavailableError
+            If the package xga is not installed.
+        """
+        from xtendsrc.products.xga import as_lightcurve
+
+        return as_lightcurve(self, path)
 
     def _rate(self, column: str) -> Quantity:
         import astropy.units as u

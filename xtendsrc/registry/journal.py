@@ -22,6 +22,7 @@ from xtendsrc.registry.files import DAY
 
 Operation = dict[str, Any]
 TAKEN = ".taken"
+_compact = json.JSONEncoder(separators=(",", ":"))
 _NAME = re.compile(r"(.*)-(\d+)-(\d+)\.jsonl(?:\.taken)?")
 
 
@@ -71,7 +72,7 @@ def writer_is_gone(found: Found) -> bool:
 
 def encode(operation: Operation) -> bytes:
     """Give one operation as a line that shows whether it is whole."""
-    text = json.dumps(operation, separators=(",", ":")).encode("ascii")
+    text = _compact.encode(operation).encode("ascii")
     return b"\n%08x %s\n" % (zlib.crc32(text), text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from xtendsrc.errors import RegistryError
@@ -18,17 +19,17 @@ class Layout:
 
     root: Path
 
-    @property
+    @cached_property
     def index(self) -> Path:
         """The index of all products."""
         return self.root / "registry.h5"
 
-    @property
+    @cached_property
     def journals(self) -> Path:
         """Directory of the journals."""
         return self.root / HIDDEN / "journal"
 
-    @property
+    @cached_property
     def locks(self) -> Path:
         """Directory of the lock files."""
         return self.root / HIDDEN / "locks"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the registry's files; see ``docs/registry.md`` for the rule of migration."""
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=dict)
+
 StatusName = Literal["missing", "ready", "stale", "failed"]
 
 
@@ -149,7 +151,7 @@ class Status(NamedTuple):
 
 def dumps(value: Any) -> str:
     """Give canonical JSON in ASCII without apostrophes, so that it can be a FITS string as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=dict).replace("'", "\\u0027")
+    return _canonical.encode(value).replace("'", "\\u0027")
 
 
 def state_inputs(

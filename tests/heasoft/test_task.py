@@ -256,3 +256,36 @@ def test_a_living_process_is_not_swept(tmp_path):
     root = make_root(tmp_path)
     assert heasoft.sweep(tmp_path) == 0
     assert root.is_dir()
+
+
+def test_the_first_use_of_a_scratch_directory_clears_it_of_the_dead(tmp_path):
+    import subprocess
+    import sys
+
+    from xtendsrc.scratch import scratch_directory
+
+    base = tmp_path / "scratch"
+    base.mkdir()
+    code = (
+        "import os, pathlib\n"
+        "from xtendsrc.scratch import scratch_directory\n"
+        f"with scratch_directory(pathlib.Path({str(base)!r})) as path:\n"
+        "    (path / 'half').write_text('x')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=20)
+    (base / "of another program").mkdir()
+    assert len(list(base.glob("*/half"))) == 1
+    with scratch_directory(base) as mine:
+        assert sorted(p.name for p in base.iterdir()) == ["of another program", mine.name]
+    assert [p.name for p in base.iterdir()] == ["of another program"]
+
+
+def test_a_scratch_directory_that_is_a_file_is_named(tmp_path):
+    from xtendsrc.errors import ProductError
+    from xtendsrc.scratch import scratch_directory
+
+    wrong = tmp_path / "file"
+    wrong.write_text("x")
+    with settings(scratch=wrong), pytest.raises(ProductError, match="file cannot be used"), scratch_directory():
+        pass

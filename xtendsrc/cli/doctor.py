@@ -109,11 +109,11 @@ def _heasoft(installed: Installation | None) -> Iterator[Finding]:
 
 
 def _places(output: Path) -> Iterator[Finding]:
-    from xtendsrc.engines.heasoft.workspace import scratch_base
+    from xtendsrc.engines.heasoft.workspace import task_base
     from xtendsrc.registry import lock_kind_for
 
     try:
-        yield Finding("scratch", str(scratch_base()))
+        yield Finding("scratch", str(task_base()))
     except XtendsrcError as problem:
         yield Finding("scratch", NOT_HERE, problem.what, problem.next_step)
     yield Finding("temporary directory", tempfile.gettempdir())

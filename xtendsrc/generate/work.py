@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xtendsrc.engines.job import Job, Made
 from xtendsrc.errors import XtendsrcError
 from xtendsrc.generate.report import Outcome
-from xtendsrc.generate.scratch import scratch_directory
+from xtendsrc.scratch import scratch_directory
 from xtendsrc.settings import SettingValues, settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from xtendsrc.engines.heasoft.kinds import SUPPORTED_KINDS, refusal
 from xtendsrc.engines.heasoft.processes import cancel_running
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.heasoft.usercall import UserTask
-from xtendsrc.engines.heasoft.workspace import sweep
+from xtendsrc.scratch import sweep
 
 if TYPE_CHECKING:
     import os

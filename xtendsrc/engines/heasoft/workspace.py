@@ -1,28 +1,20 @@
-"""Private scratch directories: short, one a task at a time, cleaned even after a killed parent.
-
-A directory's name tells the machine and the process that owns it, so that what a killed process left behind can be
-recognised and removed by the next one.
-"""
+"""What a task finds in its private directory: a working directory, parameter files, and short names for its files."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
 import re
 import shutil
-import signal
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import InputNotFoundError, TaskError
-from xtendsrc.liveness import process_exists
+from xtendsrc.scratch import make_private, scratch_base, scratch_directory
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
 LONGEST_NAME = 60
@@ -97,36 +89,30 @@ def short_name(path: str | os.PathLike[str], stem: str) -> str:
     return f"{stem}{suffix[0] if suffix else ''}"
 
 
-def scratch_base() -> Path:
-    """Where private directories are made: ``settings.scratch``, else the system's temporary directory.
+def task_base() -> Path:
+    """Where tasks may run: the scratch directory, or ``/tmp`` where the system's own has no short, plain path.
 
     Raises
     ------
     TaskError
-        The directory cannot be used by the tasks.
+        The directory of ``settings.scratch`` cannot be used by the tasks.
+    ProductError
+        No directory can be used at all.
     """
-    chosen = settings.values.scratch
-    base = Path(chosen if chosen is not None else tempfile.gettempdir()).absolute()
-    usable = len(str(base)) <= _LONGEST_BASE and _PLAIN.match(str(base)) is not None
-    if not usable and chosen is None:
-        base = Path("/tmp")  # the tasks' buffers and PFILES need a short, plain path
-        usable = True
-    if not usable or not base.is_dir() or not os.access(base, os.W_OK):
-        raise TaskError(
-            f"The scratch directory {base} cannot be used: HEASoft tasks need a short, plain, writable path.",
-            "set xtendsrc.settings.scratch to a directory such as /tmp.",
-        )
-    return base
-
-
-def _machine() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+    base = scratch_base()
+    if len(str(base)) <= _LONGEST_BASE and _PLAIN.match(str(base)):
+        return base
+    if settings.values.scratch is None:
+        return Path("/tmp")  # the tasks' buffers and PFILES need a short, plain path
+    raise TaskError(
+        f"The scratch directory {base} cannot be used: HEASoft tasks need a short, plain path.",
+        "set xtendsrc.settings.scratch to a directory such as /tmp.",
+    )
 
 
 def make_root(base: Path | None = None) -> Path:
-    """Make a private directory that carries this machine's and this process's mark."""
-    prefix = f"xt{_machine()}-{os.getpid()}-"
-    root = Path(tempfile.mkdtemp(prefix=prefix, dir=base if base is not None else scratch_base()))
+    """Make the directories of a workspace that its caller clears."""
+    root = make_private(base if base is not None else task_base())
     Workspace(root).empty()
     return root
 
@@ -134,45 +120,7 @@ def make_root(base: Path | None = None) -> Path:
 @contextmanager
 def private_workspace(base: Path | None = None) -> Iterator[Workspace]:
     """A workspace that is removed at the end of the ``with`` block."""
-    root = make_root(base)
-    try:
-        yield Workspace(root)
-    finally:
-        _clear(root)
-
-
-def _clear(root: Path) -> None:
-    """Remove a directory, also when Ctrl-C comes just then."""
-    try:
-        shutil.rmtree(root, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(root, ignore_errors=True)
-        raise
-
-
-def sweep(base: Path | None = None) -> int:
-    """Remove what killed processes of this machine left behind, and stop their orphaned tasks.
-
-    Returns
-    -------
-    int
-        How many directories were removed.
-    """
-    place = base if base is not None else scratch_base()
-    pattern = re.compile(rf"xt{_machine()}-(\d+)-\w+\Z")
-    removed = 0
-    for item in place.iterdir():
-        match = pattern.match(item.name)
-        if match and not process_exists(int(match[1])):
-            _stop_orphans(item)
-            shutil.rmtree(item, ignore_errors=True)
-            removed += 1
-    return removed
-
-
-def _stop_orphans(root: Path) -> None:
-    """Kill processes that still stand in a dead owner's directory (where the system shows them)."""
-    for entry in Path("/proc").glob("[0-9]*/cwd"):
-        with suppress(OSError):
-            if entry.readlink().is_relative_to(root):
-                os.kill(int(entry.parent.name), signal.SIGKILL)
+    with scratch_directory(base if base is not None else task_base()) as root:
+        place = Workspace(root)
+        place.empty()
+        yield place

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
-from xtendsrc.engines.heasoft.workspace import sweep
 from xtendsrc.engines.job import Made
 from xtendsrc.errors import InputNotFoundError, TaskError
 
 if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.discovery import Installation
     from xtendsrc.engines.job import Job
-
-_swept: set[Path] = set()
 
 
 class Bench:
@@ -33,7 +30,6 @@ class Bench:
         self.scratch = Path(scratch).absolute()
         self.results: list[TaskResult] = []
         self.warnings: list[str] = []
-        _sweep_once()
 
     def run(self, call: Call) -> TaskResult:
         """Run a task with its outputs in scratch.
@@ -85,16 +81,6 @@ class Bench:
             warnings=tuple(dict.fromkeys(self.warnings)),
             log=self.log,
         )
-
-
-def _sweep_once() -> None:
-    """Remove what killed processes left in the scratch directory, once a process."""
-    from xtendsrc.engines.heasoft.workspace import scratch_base
-
-    base = scratch_base()
-    if base not in _swept:
-        _swept.add(base)
-        sweep(base)
 
 
 def input_file(job: Job, role: str) -> str:

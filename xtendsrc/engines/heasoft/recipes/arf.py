@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RAYTRACE = "raytrace.fits"
 REGION_FILE = "arf.reg"
+_SHAPES = {"POINT": 0, "FLATCIRCLE": 1, "BETAMODEL": 3, "IMAGE": 0}
 _OWN_RADIUS = 2.0 / 60  # degrees; the region of the run that only makes the ray-trace file
 
 
@@ -108,24 +109,28 @@ def _shape(source: RaytraceRequest, links: dict[str, str]) -> dict[str, Any]:
     RequestError
         The shape does not belong to the source type.
     """
-    if source.source_type == "FLATCIRCLE" and len(source.shape) == 1:
-        return {"flatradius": source.shape[0]}
-    if source.source_type == "BETAMODEL" and len(source.shape) == 3:
-        return {"betapars": " ".join(f"{v:g}" for v in source.shape)}
-    if source.source_type == "IMAGE" and source.image:
-        links["image.fits"] = source.image
-        if len(source.erange) < 4 or not source.erange[3] > source.erange[2] > 0:
-            raise RequestError(
-                "An ARF from an image needs the energies of the image as the last two of erange.",
-                "give erange=(0.3, 15, lo, hi) in keV.",
-            )
-        return {"imgfile": "image.fits"}
-    if source.source_type == "POINT" and not source.shape:
+    kind, numbers = source.source_type, source.shape
+    fits = len(numbers) == _SHAPES[kind] and all(v > 0 for v in numbers) and bool(source.image) == (kind == "IMAGE")
+    if not fits:
+        with_image = f" and the image {source.image}" if source.image else ""
+        raise RequestError(
+            f"A source of type {kind} does not have the shape {numbers}{with_image}.",
+            "give none for POINT, (radius,) for FLATCIRCLE, (core, beta, radius) for BETAMODEL, in arcmin and above 0, "
+            "and an image for IMAGE alone.",
+        )
+    if kind == "FLATCIRCLE":
+        return {"flatradius": numbers[0]}
+    if kind == "BETAMODEL":
+        return {"betapars": " ".join(f"{v:g}" for v in numbers)}
+    if source.image is None:
         return {}
-    raise RequestError(
-        f"A source of type {source.source_type} does not have the shape {source.shape}.",
-        "give none for POINT, (radius,) for FLATCIRCLE, (core, beta, radius) for BETAMODEL, in arcmin.",
-    )
+    if len(source.erange) < 4 or not source.erange[3] > source.erange[2] > 0:
+        raise RequestError(
+            "An ARF from an image needs the energies of the image as the last two of erange.",
+            "give erange=(0.3, 15, lo, hi) in keV.",
+        )
+    links["image.fits"] = source.image
+    return {"imgfile": "image.fits"}
 
 
 def _exposure_map(bench: Bench, path: str) -> Path:

@@ -7,6 +7,7 @@ import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,9 @@ def plan_download(
     policy: Policy | None = None,
 ) -> DownloadPlan:
     """List what `download` would fetch, with sizes; nothing is written. Parameters as for `download`."""
-    where, patience = endpoints or Endpoints.default(), policy or Policy()
-    with closing(host_for(host, where, patience, _jobs(jobs))) as source:
-        return _plan(source, table, Path(into).absolute(), patterns_of(what), where)
+    order = _Order.of(table, into, host, what, jobs, endpoints, policy)
+    with closing(order.source()) as source:
+        return order.plan(source)
 
 
 def download(
@@ -98,56 +99,73 @@ def download(
     DownloadError
         If files could not be fetched; all others were. Call again to go on. ``error.report`` is the report.
     """
-    where, patience, top = endpoints or Endpoints.default(), policy or Policy(), Path(into).absolute()
-    with closing(host_for(host, where, patience, _jobs(jobs))) as source:
-        first = _plan(source, table, top, patterns_of(what), where)
+    order = _Order.of(table, into, host, what, jobs, endpoints, policy)
+    with closing(order.source()) as source:
+        first = order.plan(source)
         logger.info("%r", first)
         _check_space(first)
-        with _locked(top, first.obs_ids):
-            todo = _compare(source.name, top, (*first.missing, *first.present))
+        with _locked(order.top, first.obs_ids):
+            todo = _compare(source.name, order.top, (*first.missing, *first.present))
             outcomes = [*first.problems, *(_present(f) for f in todo.present)]
-            outcomes += _fetch_all(source, todo, patience, jobs)
-    report = DownloadReport(top, outcomes)
+            outcomes += _fetch_all(source, todo, order)
+    report = DownloadReport(order.top, outcomes)
     logger.info("%r", report)
     _raise_for(report)
     return report
 
 
-def _jobs(jobs: int) -> int:
-    if jobs < 1:
-        raise RequestError(f"jobs={jobs} is not a positive number.", "give for example 4.")
-    return jobs
-
-
 # --- the plan -------------------------------------------------------------------------------------------------------
 
 
-def _plan(source: Host, table: Any, top: Path, patterns: Sequence[str], endpoints: Endpoints) -> DownloadPlan:
-    listed: list[RemoteFile] = []
-    problems: list[FileOutcome] = []
-    for obs_id, location in locations(table, endpoints).items():
-        try:
-            files = source.files(obs_id, location, patterns)
-        except ArchiveError as error:
-            problems.append(FileOutcome(obs_id=obs_id, path="", result="failed", reason=str(error)))
-            continue
-        if secret := [f for f in files if f.encrypted]:
-            reason = _secret(table, obs_id, len(secret))
-            problems.append(FileOutcome(obs_id=obs_id, path="", result="refused", reason=reason))
-        elif files:
-            listed += files
-        else:
-            reason = f"the archive has no file of this observation that fits {', '.join(patterns)}"
-            problems.append(FileOutcome(obs_id=obs_id, path="", result="failed", reason=reason))
-    compared = _compare(source.name, top, listed)
-    return DownloadPlan(
-        into=top,
-        host=source.name,
-        missing=compared.missing,
-        present=compared.present,
-        started=compared.started,
-        problems=tuple(problems),
-    )
+@dataclass(frozen=True)
+class _Order:
+    """What to bring, from where, where to and how: the arguments of `download`, checked."""
+
+    table: Any
+    top: Path
+    host: str
+    patterns: tuple[str, ...]
+    jobs: int
+    endpoints: Endpoints
+    policy: Policy
+
+    @classmethod
+    def of(
+        cls,
+        table: Any,
+        into: str | Path,
+        host: str,
+        what: str | Sequence[str],
+        jobs: int,
+        endpoints: Endpoints | None,
+        policy: Policy | None,
+    ) -> _Order:
+        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+            raise RequestError(f"jobs={jobs!r} is not a positive whole number.", "give for example 4.")
+        where = endpoints or Endpoints.default()
+        return cls(table, Path(into).absolute(), host, patterns_of(what), jobs, where, policy or Policy())
+
+    def source(self) -> Host:
+        return host_for(self.host, self.endpoints, self.policy, self.jobs)
+
+    def plan(self, source: Host) -> DownloadPlan:
+        listed: list[RemoteFile] = []
+        problems: list[FileOutcome] = []
+        for obs_id, location in locations(self.table, self.endpoints).items():
+            try:
+                files = source.files(obs_id, location, self.patterns)
+            except ArchiveError as error:
+                problems.append(FileOutcome(obs_id=obs_id, path="", result="failed", reason=str(error)))
+                continue
+            if secret := [f for f in files if f.encrypted]:
+                reason = _secret(self.table, obs_id, len(secret))
+                problems.append(FileOutcome(obs_id=obs_id, path="", result="refused", reason=reason))
+            elif files:
+                listed += files
+            else:
+                reason = f"the archive has no file of this observation that fits {', '.join(self.patterns)}"
+                problems.append(FileOutcome(obs_id=obs_id, path="", result="failed", reason=reason))
+        return replace(_compare(source.name, self.top, listed), problems=tuple(problems))
 
 
 def _secret(table: Any, obs_id: str, number: int) -> str:
@@ -207,14 +225,15 @@ def _locked(top: Path, obs_ids: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _fetch_all(source: Host, plan: DownloadPlan, policy: Policy, jobs: int) -> list[FileOutcome]:
+def _fetch_all(source: Host, plan: DownloadPlan, order: _Order) -> list[FileOutcome]:
     manifests = {f.obs_id: Manifest(plan.into / f.obs_id) for f in plan.missing}
     outcomes = []
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="download")
+    pool = ThreadPoolExecutor(order.jobs, thread_name_prefix="download")
     try:
         with _progress(plan) as tell:
             running = [
-                pool.submit(_fetch_one, source, f, plan.into, manifests[f.obs_id], policy, tell) for f in plan.missing
+                pool.submit(_fetch_one, source, f, plan.into, manifests[f.obs_id], order.policy, tell)
+                for f in plan.missing
             ]
             outcomes = [future.result() for future in as_completed(running)]
     finally:

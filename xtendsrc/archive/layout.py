@@ -62,7 +62,7 @@ class DataClassFiles:
     own : bool
         Whether these come from the user's own processing rather than from the archive.
     missing : tuple of int
-        Counters of pieces of a split event file that are not there.
+        Counters of pieces of a split event file that are not there, or only encrypted.
     """
 
     code: str
@@ -111,9 +111,10 @@ class ObservationFiles:
         """
         files = self.dataclasses[code]
         if files.missing:
+            pieces = ", ".join(map(str, files.missing))
             raise InputNotFoundError(
-                f"{files.events[0]}: piece {', '.join(map(str, files.missing))} of this split event file is missing.",
-                "download the whole xtend/event_cl folder again.",
+                f"{files.events[0]}: piece {pieces} of this split event file is missing or encrypted.",
+                "download the whole xtend/event_cl folder again, or decrypt it.",
             )
         found = {role: getattr(files, role) for role in ("events", "uf_events", "bimg", "fpix")} | dict(self.auxiliary)
         return {role: tuple(str(p) for p in paths) for role, paths in found.items() if paths}
@@ -307,9 +308,11 @@ def _dataclasses(
                 chosen = _readable([n for n in files if n.code == code and n.role == role], secret, notes)
                 roles[role] = roles.get(role) or chosen
         if roles["events"]:
+            there = own if mine else archive
+            listed = {n.split for n in there if n.code == code and n.role == "events"}  # encrypted ones too
             splits = {int(EVENT_NAME.match(p.name)["split"]) for p in roles["events"]}  # type: ignore[index]
-            missing = tuple(sorted(set(range(1, max(splits) + 1)) - splits))
-            found[code] = DataClassFiles(code, **roles, own=mine, missing=missing)
+            missing = set() if 0 in splits else set(range(1, max(listed) + 1)) - splits
+            found[code] = DataClassFiles(code, **roles, own=mine, missing=tuple(sorted(missing)))
     return found, secret
 
 

@@ -36,8 +36,10 @@ def obs_ids_of(table: Any) -> list[str]:
             raise RequestError("The table has no column obsid.", "give what xs.archive.search gives.")
         values = table["obsid"]
         given = [values] if isinstance(values, str) else list(values)
-    else:
+    elif hasattr(table, "__iter__"):
         given = [str(item) for item in table]
+    else:
+        raise RequestError(f"{table!r} names no observations.", 'give ObsIDs as text, e.g. "000128000", or a table.')
     found = list(dict.fromkeys(str(item).strip() for item in given))
     if strange := [item for item in found if not OBS_ID.match(item)]:
         raise RequestError(f"{', '.join(map(repr, strange))}: ObsIDs have nine digits.", "write leading zeros.")

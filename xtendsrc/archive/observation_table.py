@@ -152,7 +152,7 @@ class ObservationTable:
         if exposure is not None:
             keep &= _between(self.table["exposure"], *_limits(exposure, "s", "exposure"))
         if dataclass is not None:
-            keep &= self._of_class([dataclass] if isinstance(dataclass, str) else list(dataclass))
+            keep &= self._of_class(_patterns(dataclass))
         if offaxis is not None:
             keep &= _between(self._offaxis(), -np.inf, _value(offaxis, "arcmin", "offaxis"))
         if date is not None:
@@ -267,12 +267,26 @@ def _value(quantity: Any, unit: str, name: str) -> float:
 def _limits(given: Any, unit: str, name: str) -> tuple[float, float]:
     if not isinstance(given, (tuple, list)) and np.ndim(given) == 0:
         return _value(given, unit, name), np.inf
-    low, high = given
+    low, high = _two(given, name)
     return _value(low, unit, name), _value(high, unit, name)
 
 
+def _two(given: Any, name: str) -> tuple[Any, Any]:
+    if len(given) != 2:
+        raise RequestError(f"{name}={given!r} is not a pair.", f"give {name}=(least, largest).")
+    return given[0], given[1]
+
+
+def _patterns(given: Any) -> list[str]:
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, (tuple, list)) and all(isinstance(item, str) for item in given):
+        return list(given)
+    raise RequestError(f"dataclass={given!r} is not text.", 'give for example dataclass="311*".')
+
+
 def _dates(given: Any) -> tuple[float, float]:
-    low, high = given if isinstance(given, (tuple, list)) else (given, None)
+    low, high = _two(given, "date") if isinstance(given, (tuple, list)) else (given, None)
     return (-np.inf if low is None else _mjd(low)), (np.inf if high is None else _mjd(high))
 
 

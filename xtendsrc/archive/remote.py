@@ -143,7 +143,7 @@ def patterns_of(what: str | Sequence[str]) -> tuple[str, ...]:
                 f"what={what!r} is not known.", f"give one of {', '.join(SELECTIONS)}, or patterns such as 'auxil/*'."
             )
         return SELECTIONS[what]
-    patterns = tuple(str(p) for p in what)
+    patterns = tuple(str(p) for p in what or ())
     if not patterns or any(p.startswith("/") or ".." in p.split("/") for p in patterns):
         raise RequestError(f"what={what!r} names no files of an observation.", "give patterns such as 'auxil/*'.")
     return patterns

@@ -36,9 +36,9 @@ def resolve(name: str, *, offline: bool = False) -> SkyCoord:
     """
     from astropy.coordinates import SkyCoord
 
-    plain = " ".join(name.split()).lower()
+    plain = " ".join(name.split()).lower() if isinstance(name, str) else ""
     if not plain:
-        raise RequestError("The name of the target is empty.", "give a name or a SkyCoord.")
+        raise RequestError(f"{name!r} is not the name of a target.", "give a name or a SkyCoord.")
     store = cache_directory() / "names.json"
     known = _read(store)
     if plain not in known:

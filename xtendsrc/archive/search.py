@@ -66,12 +66,16 @@ def search(
     >>> table = xs.archive.search("LMC N132D", radius=20 * u.arcmin)  # doctest: +SKIP
     >>> table.filter(exposure=50 * u.ks, dataclass="311*")  # doctest: +SKIP
     """
+    from astropy.coordinates import SkyCoord
+
     from xtendsrc.arguments import arcminutes
 
     limit = RADIUS if radius is None else arcminutes(radius)
     if not limit > 0:
         raise RequestError(f"The search radius {radius} is not positive.", "give for example 35 * u.arcmin.")
     position = resolve(target, offline=offline) if isinstance(target, str) else target
+    if position is not None and not isinstance(position, SkyCoord):
+        raise RequestError(f"{target!r} is neither a name nor a SkyCoord.", 'give SkyCoord(ra, dec, unit="deg").')
     if position is not None and not position.isscalar:
         raise RequestError("The target is a list of positions.", "search for one position at a time, or for none.")
     rows = master_table(endpoints or Endpoints.default(), offline=offline, max_age=_span(max_age))
@@ -88,6 +92,6 @@ def _span(max_age: Quantity | None) -> timedelta:
         return timedelta(days=1)
     try:
         seconds = float(u.Quantity(max_age).to_value(u.s)) if max_age != 0 else 0.0
-    except u.UnitConversionError as error:
+    except (u.UnitConversionError, TypeError, ValueError) as error:
         raise RequestError(f"max_age={max_age} is not a time.", "give for example 1 * u.day.") from error
     return timedelta(seconds=seconds)

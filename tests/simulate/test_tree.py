@@ -189,6 +189,11 @@ def test_a_name_points_at_the_first_source(tmp_path):
         ({"dataclasses": ("300000a0", "31100010")}, RequestError, "at most once"),
         ({"dataclasses": "999"}, RequestError, "999"),
         ({"target": "nowhere"}, RequestError, "SkyCoord"),
+        ({"target": (81.259, -69.644)}, RequestError, "SkyCoord"),
+        ({"target": SkyCoord([81.0, 82.0], [-69.0, -69.0], unit="deg")}, RequestError, "SkyCoord"),
+        ({"obs_id": 900001010}, RequestError, "nine digits"),
+        ({"seed": 1.5}, RequestError, "whole number"),
+        ({"sources": simulate.Source(CENTRE)}, RequestError, "list of sources"),
     ],
 )
 def test_senseless_requests_say_why_and_leave_nothing(tmp_path, change, error, words):
@@ -218,6 +223,14 @@ def test_an_existing_tree_is_kept_unless_told_otherwise(tmp_path):
         (lambda: simulate.Disc(2.0).sample(np.random.default_rng(0), 1), UnitsError),
         (lambda: simulate.Beta(1 * u.arcmin, beta=0.4), RequestError),
         (lambda: simulate.Files(split=10), RequestError),
+        (lambda: simulate.Files(split=2.5), RequestError),
+        (lambda: simulate.Source((81.259, -69.644)), RequestError),
+        (lambda: simulate.Source(CENTRE, flux=1e-12 * u.erg / u.cm**2 / u.s, band=(0.5, 10.0)), UnitsError),
+        (lambda: simulate.Beta(1 * u.arcmin, cut=-1), RequestError),
+        (lambda: simulate.Background(cxb_norm=-1e-7), RequestError),
+        (lambda: simulate.Background(gradient=3), RequestError),
+        (lambda: simulate.Conditions(grades=()), RequestError),
+        (lambda: simulate.Conditions(timepixr=3.0), RequestError),
     ],
 )
 def test_senseless_sources(make_source, error):

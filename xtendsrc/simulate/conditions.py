@@ -58,6 +58,13 @@ class Background:
     bad_grade_rate: float = 1e-3
     null_rate: float = 2e-3
 
+    def __post_init__(self) -> None:
+        rates = ("cxb_norm", "continuum", "calibration_rate", "bad_grade_rate", "null_rate")
+        if wrong := [name for name in rates if not getattr(self, name) >= 0]:
+            raise RequestError(f"The background's {wrong[0]} = {getattr(self, wrong[0])} is below 0.", "give a rate.")
+        if not abs(self.gradient) < 2:
+            raise RequestError(f"gradient = {self.gradient} leaves rows with less than no events.", "stay within 0.5.")
+
     @classmethod
     def none(cls) -> Background:
         """No background of any kind."""
@@ -141,6 +148,10 @@ class Conditions:
             raise RequestError("on_time and on_scatter do not fit into orbit_period.", "shorten them.")
         if self.on_time - self.on_scatter - self.saa_loss < 8:
             raise RequestError("saa_loss leaves nothing of on_time.", "make it shorter.")
+        if not 0 <= self.timepixr <= 1:
+            raise RequestError(f"timepixr = {self.timepixr} lies outside the frame.", "give 0 to 1.")
+        if not self.grades:
+            raise RequestError("grades = () leaves no good event.", "give pairs of a grade and its share.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +173,7 @@ class Files:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.split <= 9:
+        if not isinstance(self.split, int) or not 1 <= self.split <= 9:
             raise RequestError(
                 f"A file cannot be split into {self.split} pieces.", "give 1 to 9: names have one digit."
             )

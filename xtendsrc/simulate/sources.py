@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
+from astropy.coordinates import SkyCoord
 
 from xtendsrc import nominal
 from xtendsrc.errors import RequestError, UnitsError
 from xtendsrc.instrument import band_to_channels
 from xtendsrc.simulate.spectra import PhotonSpectrum, PowerLaw
-
-if TYPE_CHECKING:
-    from astropy.coordinates import SkyCoord
 
 LightCurveFunction = Callable[[np.ndarray], np.ndarray]
 """Relative brightness (1 is the nominal one) at seconds since the start of the first good time interval."""
@@ -78,6 +75,8 @@ class Beta:
     def __post_init__(self) -> None:
         if not self.beta > 0.5:
             raise RequestError(f"beta = {self.beta}: the flux of the model diverges.", "give beta above 0.5.")
+        if not self.cut > 0:
+            raise RequestError(f"cut = {self.cut}: nothing of the model is left.", "give core radii above 0.")
 
     def sample(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Random offsets to the East and North in arcmin."""
@@ -126,6 +125,12 @@ class Source:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.position, SkyCoord) or not self.position.isscalar:
+            raise RequestError(
+                f"The position of source {self.name!r} is {self.position!r}, not one SkyCoord.",
+                'give SkyCoord(ra, dec, unit="deg").',
+            )
+        band_to_channels(self.band)
         if self.rate is not None and self.flux is not None:
             raise RequestError(f"Source {self.name!r} has both a rate and a flux.", "give one of them.")
         for name, unit in (("rate", u.ct / u.s), ("flux", u.erg / u.cm**2 / u.s)):

@@ -112,8 +112,8 @@ def observation(
     """
     files = files or Files()
     final = _destination(Path(directory), obs_id, files.overwrite)
-    if not seed >= 0:
-        raise RequestError(f"The seed {seed} is negative.", "seeds are integers from 0.")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise RequestError(f"The seed {seed!r} is negative, or no whole number.", "seeds are integers from 0.")
     seconds = _value(exposure if exposure is not None else 20 * u.ks, u.s, "exposure")
     if not seconds >= 1:
         raise RequestError(f"An exposure of {seconds} s cannot be simulated.", "give at least one second.")
@@ -148,8 +148,12 @@ def _writer(obs_id: str, position: SkyCoord, pa: float, conditions: Conditions, 
 
 
 def _pointing(target: SkyCoord | str, sources: Sequence[Source]) -> tuple[SkyCoord, str]:
-    if isinstance(target, SkyCoord):
+    if not isinstance(sources, (list, tuple)):
+        raise RequestError(f"{sources!r} is not a list of sources.", "write [source] for one.")
+    if isinstance(target, SkyCoord) and target.isscalar:
         return target, ""
+    if not isinstance(target, str):
+        raise RequestError(f"The target {target!r} is neither a name nor one position.", "give one SkyCoord.")
     if not sources:
         raise RequestError(
             f"The target {target!r} is a name and there is no source to point at.", "give a SkyCoord, or sources."
@@ -158,9 +162,12 @@ def _pointing(target: SkyCoord | str, sources: Sequence[Source]) -> tuple[SkyCoo
 
 
 def _destination(directory: Path, obs_id: str, overwrite: bool) -> Path:
-    if not _OBS_ID.fullmatch(obs_id):
+    if not isinstance(obs_id, str) or not _OBS_ID.fullmatch(obs_id):
         raise RequestError(f"{obs_id!r} is not an ObsID.", "an ObsID is a string of nine digits, e.g. '900001010'.")
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RequestError(f"{directory} cannot be a directory: {problem}.", "choose another place.") from None
     final = directory / obs_id
     if final.exists() and not overwrite:
         raise RequestError(f"{final} exists.", "choose another ObsID or directory, or say overwrite=True.")
@@ -180,8 +187,8 @@ def _value(value: Any, unit: u.UnitBase, name: str) -> float:
 
 
 def _classes(dataclasses: str | Sequence[str]) -> tuple[DataClassCode, ...]:
-    codes = [dataclasses] if isinstance(dataclasses, str) else list(dataclasses)
-    parsed = tuple(DataClassCode.parse(code) for code in codes)
+    codes = [dataclasses] if isinstance(dataclasses, (str, int)) else list(dataclasses)
+    parsed = tuple(DataClassCode.parse(str(code)) for code in codes)
     ccds = [number for code in parsed for number in code.ccds]
     if not parsed or len(ccds) != len(set(ccds)):
         raise RequestError(

@@ -1,7 +1,7 @@
 # make demo   the main job, end to end, on a simulated observation
 # make test   lint, types and the test suite
 # make docs   the documentation, with the tutorial executed
-# make soak   5000 random kills of writing processes (hours);  make bench   every benchmark;  make test-slow
+# make soak   5000 random kills of writing processes (20 minutes);  make bench   every benchmark;  make test-slow
 # Each makes its own .venv from the first python3.11 or newer it finds; a second run reuses it.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -14,7 +14,7 @@ settings.load_profile("repeatable")
 CENTRE = (81.2591, -69.6437)
 NOT_BY_DEFAULT = {
     "slow": "takes long: `make test-slow`",
-    "soak": "takes hours: `make soak`",
+    "soak": "takes 20 minutes: `make soak`",
     "remote_data": "talks to the real archive: `pytest --also remote_data`",
     "heasoft": "needs HEASoft: `pytest --also heasoft`",
     "xga": "needs the package xga: `pytest --also xga`",

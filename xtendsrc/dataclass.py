@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc import declare
-from xtendsrc.errors import InputFileError, InputNotFoundError, XtendsrcError
+from xtendsrc.errors import InputNotFoundError, XtendsrcError
+from xtendsrc.eventheader import check_identity
 from xtendsrc.events import EventList, read_header
 from xtendsrc.instrument import DataClassCode, Geometry, active_area, contained
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from xtendsrc.archive.layout import DataClassFiles
     from xtendsrc.gti import GTI
+    from xtendsrc.instrument import Rectangle
     from xtendsrc.observation import Observation
     from xtendsrc.products import ExpMap, Image, LightCurve, Products, Spectrum
     from xtendsrc.registry import Registry
@@ -101,15 +103,16 @@ class DataClass:
         with self._lock:
             if self._events is None:
                 events = EventList.read(self.roles["events"])
-                self._check_identity(events.header)
+                check_identity(events.header, events.paths[0], self.obs_id, self.code)
                 self._events = events
             return self._events
 
     @cached_property
     def header(self) -> Header:
         """Header of EVENTS, read without the events."""
-        header = read_header(self.roles["events"][0])
-        self._check_identity(header)
+        path = self.roles["events"][0]
+        header = read_header(path)
+        check_identity(header, path, self.obs_id, self.code)
         return header
 
     @property
@@ -121,6 +124,11 @@ class DataClass:
     def geometry(self) -> Geometry:
         """DET <-> SKY <-> ICRS for the nominal pointing of the header."""
         return Geometry.from_header(self.header)
+
+    @cached_property
+    def active_area(self) -> tuple[Rectangle, ...]:
+        """Rectangles of DET that are read, one a CCD."""
+        return active_area(self.header)
 
     @property
     def exposure(self) -> Quantity:
@@ -140,7 +148,7 @@ class DataClass:
             One position in any celestial frame.
         """
         detx, dety = self.geometry.icrs_to_det(position)
-        return bool(np.all(contained(active_area(self.header), detx, dety)))
+        return bool(np.all(contained(self.active_area, detx, dety)))
 
     def covered_fraction(self, region: Any) -> float:
         """Fraction of a region's area that this data class reads, for the nominal pointing.
@@ -165,7 +173,7 @@ class DataClass:
         if not inside.any():
             return float(self.covers(self.geometry.sky_to_icrs(*_middle(pixels.bounds))))
         detx, dety = self.geometry.sky_to_det(x[inside], y[inside])
-        return float(np.mean(contained(active_area(self.header), detx, dety)))
+        return float(np.mean(contained(self.active_area, detx, dety)))
 
     # --- products ------------------------------------------------------------------------------------------------
 
@@ -329,16 +337,6 @@ class DataClass:
 
     def _repr_html_(self) -> str:
         return f"<b>Observation {self.obs_id}</b><table><tr>{self._cells()}</tr></table>"
-
-    def _check_identity(self, header: Header) -> None:
-        """Refuse a file whose header says it is of another data class or observation than its name."""
-        for key, expected, width in (("DATACLAS", self.code, 8), ("OBS_ID", self.obs_id, 9)):
-            found = str(header.get(key, expected)).strip().lower().zfill(width)
-            if found != expected:
-                raise InputFileError(
-                    f"{self.files.events[0]}: its header says {key} = {found}, its name {expected}.",
-                    "check where the file comes from; give it the name of what it holds.",
-                )
 
     def _facts(self) -> tuple[str, ...]:
         """CCDs, read-out, frame time, exposure and number of events in words; or why they are not known."""

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import DeadTimeError, InputFileError, MissingColumnError, MissingKeywordError, NotXtendError
-from xtendsrc.gti import mjdref, timezero
+from xtendsrc.gti import MJDREF, SECONDS, mjdref, timezero
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,62 @@ def check_xtend(header: Header, path: str) -> None:
         )
 
 
+def check_clock(header: Header, path: str) -> None:
+    """Refuse a header whose times are not seconds of TT since the mission's epoch: nothing is converted.
+
+    A header that does not name the scale or the unit is taken to mean these.
+
+    Raises
+    ------
+    MissingKeywordError
+        If it does not say from when times count.
+    InputFileError
+        If it says otherwise.
+    """
+    reference = mjdref(header)
+    if reference is None:
+        raise no_keyword(path, "MJDREFI and MJDREFF", "the epoch of its times is unknown")
+    if abs(reference - MJDREF) > 1e-6:
+        raise InputFileError(f"{path}: its times count from MJD {reference}, XRISM's from {MJDREF:.10f}.", INSPECT)
+    for name, expected, known in (("TIMESYS", "TT", ("TT",)), ("TIMEUNIT", "s", SECONDS)):
+        found = str(header.get(name, expected)).strip()
+        if found.upper() not in known:
+            raise InputFileError(
+                f"{path}: {name} is {found!r}, not {expected!r}; its times are not XRISM mission time.", INSPECT
+            )
+
+
+def check_identity(header: Header, path: str, obs_id: str, dataclass: str) -> None:
+    """Refuse a header that says it is of another observation or data class than its file's name.
+
+    Raises
+    ------
+    InputFileError
+        If OBS_ID or DATACLAS is there and another one.
+    """
+    for key, expected, width in (("DATACLAS", dataclass, 8), ("OBS_ID", obs_id, 9)):
+        found = str(header.get(key, expected)).strip().lower().zfill(width)
+        if found != expected:
+            raise InputFileError(
+                f"{path}: its header says {key} = {found}, its name {expected}.",
+                "check where the file comes from; give it the name of what it holds.",
+            )
+
+
+def number(header: Header, name: str, path: str) -> float:
+    """Value of a keyword that is there, refused unless it is a number.
+
+    Raises
+    ------
+    InputFileError
+        If it is none.
+    """
+    try:
+        return float(header[name])
+    except (TypeError, ValueError) as error:
+        raise InputFileError(f"{path}: {name} is {header[name]!r}, not a number.", INSPECT) from error
+
+
 def obs_id_of(header: Header, path: str) -> str:
     """OBS_ID of a header as nine digits; a number written without quotes gets its leading zeros back."""
     if "OBS_ID" not in header:
@@ -67,7 +123,7 @@ def no_keyword(path: str, name: str, why: str = "") -> MissingKeywordError:
 
 
 def event_table(file: FitsFile) -> HDU:
-    """EVENTS of a file, refused unless it is Xtend's and has a clock."""
+    """EVENTS of a file, refused unless it is Xtend's and has the mission's clock."""
     table = file.find("EVENTS")
     if table is None or not table.is_table:
         raise InputFileError(
@@ -77,8 +133,7 @@ def event_table(file: FitsFile) -> HDU:
     check_xtend(table.header, file.path)
     if "TIME" not in table.columns:
         raise no_column(file.path, "TIME", list(table.columns))
-    if mjdref(table.header) is None:
-        raise no_keyword(file.path, "MJDREFI and MJDREFF", "the epoch of its times is unknown")
+    check_clock(table.header, file.path)
     return table
 
 
@@ -86,7 +141,6 @@ def identity(table: HDU) -> dict[str, Any]:
     """Return what the pieces of one event file must share."""
     header = table.header
     found = {k: header[k] for k in SAME_IN_ALL_PIECES if k in header}
-    found["MJDREF"] = mjdref(header)
     for name in ("X", "Y"):
         number = table.index(name)
         for key in ("TCTYP", "TCRPX", "TCRVL", "TCDLT", "TCROT", "TLMIN", "TLMAX"):
@@ -99,20 +153,20 @@ def time_shift(header: Header, path: str) -> float:
     """Seconds from the TIME column to the middle of the frame: TIMEZERO - (TIMEPIXR - 0.5) TIMEDEL."""
     if "TIMEPIXR" not in header:
         log.warning("%s: the header has no TIMEPIXR; it counts as 0 (the start of the frame), as in extractor", path)
-    offset = float(header.get("TIMEPIXR", 0.0)) - 0.5
+    offset = (number(header, "TIMEPIXR", path) if "TIMEPIXR" in header else 0.0) - 0.5
     if offset == 0.0:
         return timezero(header)
     if "TIMEDEL" not in header:
         raise no_keyword(path, "TIMEDEL", "needed because TIMEPIXR is not 0.5")
-    return timezero(header) - offset * float(header["TIMEDEL"])
+    return timezero(header) - offset * number(header, "TIMEDEL", path)
 
 
 def live_fraction(header: Header, path: str) -> float:
     """Live fraction of a header: DEADC, else DTCOR, else LIVETIME / ONTIME, else 1."""
     if "DEADC" in header or "DTCOR" in header:
-        value = float(header.get("DEADC", header.get("DTCOR")))
+        value = number(header, "DEADC" if "DEADC" in header else "DTCOR", path)
     elif header.get("ONTIME") and "LIVETIME" in header:
-        value = float(header["LIVETIME"]) / float(header["ONTIME"])
+        value = number(header, "LIVETIME", path) / number(header, "ONTIME", path)
     else:
         value = 1.0
     if not 0.0 < value <= 1.0 + 1e-6:

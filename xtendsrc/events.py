@@ -31,6 +31,7 @@ from xtendsrc.eventheader import (
     live_fraction,
     no_column,
     no_keyword,
+    number,
     obs_id_of,
     time_shift,
 )
@@ -279,7 +280,8 @@ class EventList:
     @property
     def timedel(self) -> float:
         """Frame time in seconds (TIMEDEL)."""
-        return float(self._keyword("TIMEDEL"))
+        self._keyword("TIMEDEL")
+        return number(self.header, "TIMEDEL", self.paths[0])
 
     @property
     def obs_id(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import MissingKeywordError
+from xtendsrc.errors import InputFileError, MissingKeywordError
+from xtendsrc.instrument.geometry import celestial_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,8 @@ def table_wcs(header: Header, numbers: Sequence[int], names: Sequence[str], path
     ------
     MissingKeywordError
         If a keyword of the celestial system is missing.
+    InputFileError
+        If the sky grid is of another frame than FK5 (J2000) or ICRS.
     """
     from astropy.wcs import WCS
 
@@ -54,11 +57,18 @@ def table_wcs(header: Header, numbers: Sequence[int], names: Sequence[str], path
         wcs.wcs.crota = [0.0, rotation]
     if sky:
         wcs.wcs.cunit = ["deg", "deg"]
-        wcs.wcs.radesys = str(header.get("RADECSYS", header.get("RADESYS", "FK5"))).strip()
-        if wcs.wcs.radesys != "ICRS":
-            wcs.wcs.equinox = float(header.get("EQUINOX", 2000.0))
+        wcs.wcs.radesys = _frame(header, path)
+        if wcs.wcs.radesys == "FK5":
+            wcs.wcs.equinox = 2000.0
     wcs.wcs.set()
     return wcs
+
+
+def _frame(header: Header, path: str) -> str:
+    try:
+        return celestial_frame(header).upper()
+    except InputFileError as error:
+        raise InputFileError(f"{path}: {error.what}", error.next_step) from error
 
 
 def _value(header: Header, key: str, number: int, name: str, path: str, defaults: dict[str, Any] | None) -> object:

@@ -331,7 +331,7 @@ def _header(reader: Any, path: str, first: bool) -> tuple[fits.Header | None, in
             raise InputFileError(f"{path}: this is not a FITS file.", "check the path and how the file was made.")
         if len(block) < BLOCK:
             raise TruncatedFileError(f"{path}: the file ends within a header.", DOWNLOAD_AGAIN)
-        text.append(block.decode("ascii", "replace"))
+        text.append(block.decode("ascii", "replace").replace("\ufffd", "?"))  # headers are ASCII, for astropy too
         used += BLOCK
         if any(text[-1][i : i + 80].rstrip() == "END" for i in range(0, BLOCK, 80)):
             return fits.Header.fromstring("".join(text)), used

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from xtendsrc.errors import InputFileError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from astropy.io import fits
 
 TFORM = re.compile(r"\s*(\d*)([LXBIJKAED])\s*")
+OPAQUE = re.compile(r"\s*(\d*)([PQCM])")
+OPAQUE_BYTES = {"P": 8, "Q": 16, "C": 8, "M": 16}
 CODES = {"L": "i1", "X": "u1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "A": "S"}
 UNSIGNED = {("I", 2**15): "u2", ("J", 2**31): "u4", ("K", 2**63): "u8", ("B", -(2**7)): "i1"}
 
@@ -75,9 +79,7 @@ def _column(header: fits.Header, number: int, offset: int) -> Column:
     match = TFORM.match(form)
     name = str(header.get(f"TTYPE{number}", f"COL{number}")).strip().upper()
     if match is None:
-        variable = re.match(r"\s*([01]?)([PQ])", form)
-        width = (8 if variable[2] == "P" else 16) if variable else 0
-        return Column(name, "P", 1, offset, width, "", 1.0, 0.0)
+        return Column(name, "P", 1, offset, _opaque_width(name, form), "", 1.0, 0.0)
     repeat, code = int(match[1] or 1), match[2]
     if code == "X":
         width = -(-repeat // 8)
@@ -88,6 +90,16 @@ def _column(header: fits.Header, number: int, offset: int) -> Column:
     unit = str(header.get(f"TUNIT{number}", "")).strip()
     scale, zero = float(header.get(f"TSCAL{number}", 1)), float(header.get(f"TZERO{number}", 0))
     return Column(name, code, repeat, offset, width, unit, scale, zero)
+
+
+def _opaque_width(name: str, form: str) -> int:
+    """Bytes of a column that is not read (variable length, complex): the columns after it begin beyond them."""
+    match = OPAQUE.match(form)
+    if match is None:
+        raise InputFileError(
+            f"Column {name} has the format {form!r}, which no FITS table has.", "check how the file was made."
+        )
+    return int(match[1] or 1) * OPAQUE_BYTES[match[2]]
 
 
 def decode(raw: np.ndarray, column: Column) -> np.ndarray:

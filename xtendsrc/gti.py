@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MJDREF = 58484 + 8.0074074074e-4
 """2019-01-01T00:00:00 UTC in TT days, the epoch of XRISM mission time (MJDREFI + MJDREFF of the archive's files)."""
 
+SECONDS = ("S", "SEC", "SECOND", "SECONDS")
+"""What a unit of seconds may be called, in capitals."""
+
 TIME_KEYWORDS = (
     *("TELESCOP", "INSTRUME", "DETNAM", "DATAMODE", "DATACLAS", "OBS_ID", "OBS_MODE", "OBJECT"),
     *("RA_OBJ", "DEC_OBJ", "RA_NOM", "DEC_NOM", "RA_PNT", "DEC_PNT", "PA_NOM", "EQUINOX", "RADECSYS"),
@@ -287,8 +290,8 @@ def read_gti(file: FitsFile, hdu: HDU) -> GTI:
     """Intervals of one extension of an open file, shifted by the extension's own TIMEZERO."""
     zero = timezero(hdu.header)
     start, stop = (file.column(hdu, n).astype(np.float64) + zero for n in ("START", "STOP"))
-    units = {hdu.columns[n].unit.lower() for n in ("START", "STOP")}
-    if not units <= {"", "s", "sec", "second", "seconds"}:
+    units = {hdu.columns[n].unit for n in ("START", "STOP")}
+    if not {unit.upper() for unit in units} <= {"", *SECONDS}:
         raise GTIError(
             f"{file.path}[{hdu.name}]: its times are in {', '.join(sorted(units))}, not in seconds.",
             "write START and STOP in seconds of mission time.",

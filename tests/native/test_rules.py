@@ -8,7 +8,15 @@ from astropy.wcs import WCS
 from xtendsrc import instrument
 from xtendsrc.engines import native
 from xtendsrc.engines.job import Job
-from xtendsrc.errors import EngineUnavailableError, GTIError, MissingKeywordError, RegionError, RequestError
+from xtendsrc.engines.native.image import Grid, flat_index
+from xtendsrc.errors import (
+    EngineUnavailableError,
+    GTIError,
+    InputFileError,
+    MissingKeywordError,
+    RegionError,
+    RequestError,
+)
 from xtendsrc.events import EventList
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.request import ImageRequest, LightCurveRequest, Selection, SpectrumRequest
@@ -46,6 +54,39 @@ def test_event_times_are_the_middles_of_frames(make, changed, about, columns, he
     expected = in_gti(columns["TIME"] + shift, columns["gti"])
     with make(ImageRequest(**about, selection=ALL), events=changed(header=header)) as hdus:
         assert hdus[0].header["TOTCTS"] == hdus[0].data.sum() == expected.sum()
+
+
+@pytest.mark.parametrize("step", [2, 7, 1000])
+def test_events_without_a_time_are_left_out_and_only_they(make, changed, about, columns, step):
+    times = columns["TIME"].copy()
+    times[::step] = np.nan
+    with make(ImageRequest(**about, selection=ALL), events=changed(TIME=times)) as hdus:
+        assert hdus[0].header["TOTCTS"] == in_gti(times, columns["gti"]).sum()
+
+
+@pytest.mark.parametrize("kind", ["image", "lightcurve", "spectrum"])
+@pytest.mark.parametrize(("key", "value"), [("OBS_ID", "900002010"), ("DATACLAS", "31100010")])
+def test_file_of_another_observation_or_data_class_is_refused(make, changed, about, kind, key, value):
+    kinds = {"image": ImageRequest(**about, selection=ALL), "spectrum": SpectrumRequest(**about, selection=ALL)}
+    request = kinds.get(kind) or curve(about)
+    (error,) = make(request, events=changed("swapped.evt", header={key: value}), opened=False)
+    assert isinstance(error, InputFileError)
+    assert f"swapped.evt: its header says {key} = {value}" in str(error)
+    assert error.next_step
+
+
+def test_epoch_in_one_keyword(make, changed, about):
+    """MJDREFI without MJDREFF says nothing beside a whole MJDREF."""
+    whole = {"MJDREFF": None, "MJDREF": 58484 + 69.184 / 86400}
+    with make(ImageRequest(**about, selection=ALL), events=changed(header=whole)) as hdus:
+        header = hdus[0].header
+        assert (header["MJDREFI"], header["MJDREFF"]) == (58484, pytest.approx(69.184 / 86400, abs=1e-10))
+
+
+def test_float_positions_that_lie_nowhere_are_in_no_pixel():
+    odd = np.array([np.nan, np.inf, -np.inf, 1e12, 2.0**32 + 5, -(2.0**32) + 5, 2.4, 2.5])
+    index = flat_index(odd, np.full(odd.size, 3.0), Grid((1, 10), (1, 10)))
+    np.testing.assert_array_equal(index, [-1] * 6 + [21, 22])
 
 
 def test_missing_timepixr_is_told(make, changed, about):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from xtendsrc.errors import (
     TruncatedFileError,
 )
 from xtendsrc.events import EventList, read_header
+from xtendsrc.fitsfile import open_fits
+from xtendsrc.instrument import Geometry
 
 
 @pytest.fixture
@@ -147,10 +150,10 @@ def test_each_piece_keeps_its_own_clock(tmp_path, files):
     assert np.array_equal(both.times[2000:], both["TIME"][2000:] + 50.0)
 
 
-@pytest.mark.parametrize(("key", "value"), [("DATACLAS", "30000010"), ("PA_NOM", 90.0), ("MJDREFI", 51910)])
+@pytest.mark.parametrize(("key", "value"), [("DATACLAS", "30000010"), ("PA_NOM", 90.0)])
 def test_files_that_are_not_pieces_of_one_are_refused(tmp_path, files, key, value):
     one, two = files.write(tmp_path / "p1.evt"), files.write(tmp_path / "p2.evt", header={key: value})
-    with pytest.raises(InputFileError, match=told(two, f"{key[:6]}.*p1.evt")):
+    with pytest.raises(InputFileError, match=told(two, f"{key}.*p1.evt")):
         EventList.read([one, two])
 
 
@@ -298,6 +301,60 @@ def test_missing_keyword(tmp_path, files):
     path = files.write(tmp_path / "i.evt", drop=["INSTRUME"])
     with pytest.raises(MissingKeywordError, match=told(path, "INSTRUME")):
         read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"TIMESYS": "TDB"}, "TIMESYS is 'TDB', not 'TT'"),
+        ({"TIMEUNIT": "d"}, "TIMEUNIT is 'd', not 's'"),
+        ({"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4}, "from MJD 51910.*XRISM's from 58484"),
+    ],
+)
+def test_times_that_are_not_mission_time(tmp_path, files, header, reason):
+    path = files.write(tmp_path / "clock.evt", header=header)
+    with pytest.raises(InputFileError, match=told(path, reason)):
+        EventList.read(path)
+
+
+def test_scale_and_unit_may_be_left_unsaid(tmp_path, files):
+    assert len(EventList.read(files.write(tmp_path / "e.evt", drop=["TIMESYS", "TIMEUNIT"]))) == 2000
+
+
+@pytest.mark.parametrize("key", ["TIMEPIXR", "TIMEDEL", "DEADC"])
+def test_a_word_for_a_number(tmp_path, files, key):
+    events = EventList.read(files.write(tmp_path / "w.evt", header={"TIMEPIXR": 0.0, key: "unknown"}))
+    with pytest.raises(InputFileError, match=told(Path("w.evt"), f"{key} is 'unknown', not a number")):
+        _ = events.times, events.deadc
+
+
+@pytest.mark.parametrize("header", [{"RADECSYS": "GAPPT"}, {"EQUINOX": 1950.0}, {"EQUINOX": "J2000"}])
+def test_sky_grid_of_another_frame(tmp_path, files, header):
+    events = EventList.read(files.write(tmp_path / "f.evt", header=header))
+    for read in (events.wcs, lambda: Geometry.from_header(events.header)):
+        with pytest.raises(InputFileError, match=next(iter(header))):
+            read()
+
+
+def test_columns_after_ones_that_are_not_read(tmp_path, files):
+    """Complex and variable-length columns have their width in a row, too."""
+    path = files.write(tmp_path / "p.evt")
+    with fits.open(path) as hdus:
+        odd = [
+            fits.Column("C", "1C", array=np.zeros(2000, "c8")),
+            fits.Column("M", "3M", array=np.zeros((2000, 3), "c16")),
+            fits.Column("V", "PI()", array=[np.arange(2, dtype="i2")] * 2000),
+        ]
+        fits.BinTableHDU.from_columns([*odd, *hdus["EVENTS"].columns], name="EVENTS").writeto(tmp_path / "odd.fits")
+    file, astropy = open_fits(tmp_path / "odd.fits"), fits.getdata(tmp_path / "odd.fits", "EVENTS")
+    for name in ("TIME", "PI", "GRADE"):
+        assert np.array_equal(file.column(file.find("EVENTS"), name), astropy[name])
+
+
+def test_header_that_is_not_ascii(tmp_path, files):
+    path = files.write(tmp_path / "latin.evt", header={"OBJECT": "Muller"})
+    path.write_bytes(path.read_bytes().replace(b"'Muller", b"'M\xfcller"))
+    assert EventList.read(path).header["OBJECT"] == "M?ller"
 
 
 @pytest.mark.parametrize("header", [{"INSTRUME": "RESOLVE"}, {"TELESCOP": "HITOMI", "INSTRUME": "SXI"}])

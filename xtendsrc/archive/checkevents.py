@@ -59,8 +59,8 @@ KEYWORDS: dict[str, tuple[Any, Severity, str]] = {
     "RA_NOM": (None, "error", "sky positions cannot be placed on the detector"),
     "DEC_NOM": (None, "error", "sky positions cannot be placed on the detector"),
     "PA_NOM": (None, "error", "sky positions cannot be placed on the detector"),
-    "TIMESYS": ("TT", "error", "absolute times would be wrong"),
-    "TIMEUNIT": ("s", "warning", "times are taken as seconds"),
+    "TIMESYS": ("TT", "error", "the file is refused if it says another one, since times are not converted"),
+    "TIMEUNIT": ("s", "warning", "the file is refused if it says another one, since times are not converted"),
     "TIMEDEL": (None, "error", "frame time unknown: light-curve bins cannot be checked"),
     "TIMEPIXR": (0.5, "note", "event times are moved to the middle of the frame; absent counts as 0"),
     "DEADC": (None, "note", "live fraction from DTCOR, LIVETIME / ONTIME, or 1"),
@@ -68,7 +68,7 @@ KEYWORDS: dict[str, tuple[Any, Severity, str]] = {
     "LIVETIME": (None, "note", "ONTIME x DEADC is used"),
     "EXPOSURE": (None, "note", "ONTIME x DEADC is used"),
     "EQUINOX": (2000.0, "error", "coordinates would be wrong"),
-    "RADECSYS": ("FK5", "note", "FK5 is assumed if absent; another frame is used as it is"),
+    "RADECSYS": ("FK5", "note", "FK5 is assumed if absent; ICRS is used as it is, another frame refused"),
     "OPTDETX": (None, "note", "optical axis taken as DETX 733"),
     "OPTDETY": (None, "note", "optical axis taken as DETY 731"),
     "DATE-OBS": (None, "note", "products lack it"),
@@ -125,7 +125,8 @@ def check_keywords(table: HDU, to: Collector) -> None:
     if reference is None:
         to.add("error", "MJDREFI, MJDREFF", f"{MJDREF:.10f}", "absent", ALL)
     elif abs(reference - MJDREF) > 1e-7:
-        to.add("warning", "MJDREFI + MJDREFF", f"{MJDREF:.10f}", f"{reference:.10f}", "times count from there instead")
+        consequence = "the file is refused if this is more than 0.1 s"
+        to.add("warning", "MJDREFI + MJDREFF", f"{MJDREF:.10f}", f"{reference:.10f}", consequence)
     if zero := timezero(header):
         to.add("note", "TIMEZERO", 0.0, zero, "added to event times; GTIs use their own TIMEZERO")
 

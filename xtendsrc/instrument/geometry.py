@@ -33,6 +33,23 @@ OPTICAL_AXIS = (733.0, 731.0)
 """OPTDETX, OPTDETY if the header lacks them: where on-axis targets land, on CCD2, to 10 pixels."""
 
 
+def celestial_frame(header: Mapping[str, Any]) -> str:
+    """Celestial frame of the sky grid, ``fk5`` (J2000) or ``icrs``: RADECSYS (or RADESYS) of a header, else FK5.
+
+    Raises
+    ------
+    InputFileError
+        If it is another one, or of another equinox than 2000.
+    """
+    frame = str(header.get("RADECSYS", header.get("RADESYS", "FK5"))).strip().lower()
+    if frame not in ("fk5", "icrs"):
+        raise InputFileError(f"RADECSYS is {frame.upper()!r}, not FK5 or ICRS.", "check the header of the file.")
+    equinox = header.get("EQUINOX", 2000.0)
+    if frame == "fk5" and equinox != 2000.0:
+        raise InputFileError(f"EQUINOX is {equinox!r}, not 2000.", "check the header of the file.")
+    return frame
+
+
 def det_to_foc(
     detx: ArrayLike, dety: ArrayLike, offset: tuple[float, float] = FOC_OFFSET
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +149,7 @@ class Geometry:
         MissingKeywordError
             If one of the three nominal values is missing.
         InputFileError
-            If one is not a finite number.
+            If one is not a finite number, or the grid is of another frame than FK5 (J2000) or ICRS.
         """
         values: list[float] = []
         for name in ("RA_NOM", "DEC_NOM", "PA_NOM"):
@@ -147,9 +164,8 @@ class Geometry:
             if not np.isfinite(values[-1]):
                 raise InputFileError(f"{name} is {header[name]!r}, not a number.", "check the header of the file.")
         axis = (float(header.get("OPTDETX", OPTICAL_AXIS[0])), float(header.get("OPTDETY", OPTICAL_AXIS[1])))
-        frame = str(header.get("RADECSYS", header.get("RADESYS", "FK5"))).strip().lower()
         ra, dec, pa = values
-        return cls(ra, dec, pa, foc_offset=_offset_of(header), optical_axis=axis, frame=frame)
+        return cls(ra, dec, pa, foc_offset=_offset_of(header), optical_axis=axis, frame=celestial_frame(header))
 
     @cached_property
     def wcs(self) -> WCS:

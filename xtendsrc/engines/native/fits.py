@@ -249,8 +249,8 @@ def write(
 
 def _reference(events: EventList) -> tuple[int, float]:
     header = events.header
-    if "MJDREFI" in header:
-        return int(header["MJDREFI"]), float(header.get("MJDREFF", 0.0))
+    if "MJDREFI" in header and "MJDREFF" in header:
+        return int(header["MJDREFI"]), float(header["MJDREFF"])
     day = int(events.mjdref // 1)
     return day, events.mjdref - day
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 
+NOWHERE = -(2**30)
+"""Integer that stands for column values that are no number or too large for a grid; outside every range."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -53,7 +56,8 @@ def nint(values: np.ndarray) -> np.ndarray:
     """Column values as integers: float ones are rounded to the nearest, halves away from zero (Fortran's NINT)."""
     if values.dtype.kind in "iu":
         return values
-    return np.trunc(values + np.copysign(0.5, values)).astype(np.int64)
+    rounded = np.trunc(values + np.copysign(0.5, values))
+    return np.where(np.abs(rounded) < -NOWHERE, rounded, NOWHERE).astype(np.int64)
 
 
 def flat_index(x: np.ndarray, y: np.ndarray, grid: Grid) -> np.ndarray:

@@ -164,7 +164,7 @@ def make_lightcurve(job: Job, batch: Batch) -> Made:
     """Make the FITS file of one `LightCurveRequest`: an empty primary, RATE, GTI and, with a region, REG00101."""
     request: Any = job.request
     events = batch.events(job)
-    warnings = check_bin(request.bin, events.list.header.get("TIMEDEL"))
+    warnings = check_bin(request.bin, events.list.timedel if "TIMEDEL" in events.list.header else None)
     region = events.region(request.region, request.exclude_calibration)
     selected = events.select(request.selection)
     origin = float(events.list.gti.start[0]) if request.start is None else request.start

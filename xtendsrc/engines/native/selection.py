@@ -20,6 +20,7 @@ from xtendsrc.engines.job import Made
 from xtendsrc.engines.native.blocks import hdu_bytes
 from xtendsrc.engines.native.fits import common_cards, creator, standard_cards, table_block
 from xtendsrc.errors import GTIError, MissingColumnError, MissingKeywordError, RegionError
+from xtendsrc.eventheader import check_identity
 from xtendsrc.events import EventList
 from xtendsrc.gti import GTI
 from xtendsrc.instrument import Geometry
@@ -296,10 +297,17 @@ class Batch:
         self._wanted = {self._image_of(job) for job in jobs if getattr(job.request, "binning", None) == 1}
 
     def events(self, job: Job) -> EventMasks:
-        """Event list of a job; each is read once."""
+        """Event list of a job; each is read once.
+
+        Raises
+        ------
+        InputFileError
+            If it is of another observation or data class than the job, or cannot be read.
+        """
         paths = tuple(job.files["events"])
         if paths not in self._events:
             self._events[paths] = EventMasks(EventList.read(paths))
+        check_identity(self._events[paths].list.header, paths[0], job.request.obs_id, job.request.dataclass)
         return self._events[paths]
 
     def path(self, job: Job) -> Path:
@@ -336,7 +344,7 @@ class Batch:
 
 def contains(gti: GTI, times: np.ndarray) -> np.ndarray:
     """Which times are good, as `GTI.contains`, but without a search for every event where times are in order."""
-    if times.size < 2 or np.any(times[1:] < times[:-1]):
+    if times.size < 2 or not np.all(times[1:] >= times[:-1]):  # so put that a time that is not a number counts
         return gti.contains(times)
     good = np.zeros(times.size, dtype=bool)
     for first, last in zip(

@@ -30,7 +30,7 @@ from xtendsrc.testing.heasoft import environment, install
 
 STEADY = Path(__file__).parents[1] / "data/expmap/steady"
 FILES = {role: (str(STEADY / f"{role}.fits.gz"),) for role in ("events", "ehk", "bimg")}
-WHERE = {"obs_id": "000126000", "dataclass": "300000a0"}
+WHERE = {"obs_id": "900001010", "dataclass": "300000a0"}
 EXPMAP = ExpMapRequest(**WHERE)
 BAND = Selection(channels=(100, 1666))
 POSITION = (81.27323767214676, -69.64945387884104)
@@ -105,11 +105,11 @@ def test_a_source_spectrum_names_its_companions_and_is_grouped(make, regions):
     spectrum = make(spectrum_of(regions["src"]))
     expmap = str(STEADY / "exp_SKY_cal0.fits.gz")
     request = SourceSpectrumRequest(spectrum=spectrum_of(regions["src"]), expmap=EXPMAP, grouping="min 20", **WHERE)
-    back = "/some/where/xa000126000_bkg.fits"
+    back = "/some/where/xa900001010_bkg.fits"
     path = make(request, spectrum=spectrum, expmap=expmap, background=back)
     with fits.open(path) as hdus:
         header, table = hdus["SPECTRUM"].header, hdus["SPECTRUM"].data
-        assert (header["BACKFILE"], header["RESPFILE"]) == ("xa000126000_bkg.fits", "none")
+        assert (header["BACKFILE"], header["RESPFILE"]) == ("xa900001010_bkg.fits", "none")
         starts = np.flatnonzero(table["GROUPING"] == 1)
         good = [s for s in starts if table["QUALITY"][s] == 0]
         sums = np.add.reduceat(table["COUNTS"], starts)[[list(starts).index(s) for s in good]]
@@ -176,15 +176,15 @@ def test_calibration_discs_by_coordpnt_lie_where_ours_do(make):
 
 @pytest.fixture
 def observation(tmp_path):
-    root = tmp_path / "archive/000126000"
+    root = tmp_path / "archive/900001010"
     uf, auxil = root / "xtend/event_uf", root / "auxil"
     uf.mkdir(parents=True)
     auxil.mkdir()
-    shutil.copy(STEADY / "events.fits.gz", uf / "xa000126000xtd_p0300000a0_uf.evt.gz")
-    (uf / "xa000126000xtd_p0300000a0_uf.bimg").write_bytes(gzip.decompress((STEADY / "bimg.fits.gz").read_bytes()))
+    shutil.copy(STEADY / "events.fits.gz", uf / "xa900001010xtd_p0300000a0_uf.evt.gz")
+    (uf / "xa900001010xtd_p0300000a0_uf.bimg").write_bytes(gzip.decompress((STEADY / "bimg.fits.gz").read_bytes()))
     roles = {}
     for role in ("att", "orb", "gen_gti", "hk", "mkf", "ehk"):
-        roles[role] = str(auxil / f"xa000126000_{role}.fits.gz")
+        roles[role] = str(auxil / f"xa900001010_{role}.fits.gz")
         shutil.copy(STEADY / "ehk.fits.gz", roles[role])
     return uf, roles
 
@@ -201,7 +201,7 @@ def test_reprocessing_counts_errors_and_event_lists(make, observation, tmp_path)
     assert done.result.parameters["numerrs"] == "0"
     assert any(p.name.endswith("_cl.evt") for p in done.files)
     assert "seed=11" in done.result.command
-    shutil.copy(uf / "xa000126000xtd_p0300000a0_uf.bimg", uf / "xa000126000xtd_p032000010_uf.evt")
+    shutil.copy(uf / "xa900001010xtd_p0300000a0_uf.bimg", uf / "xa900001010xtd_p032000010_uf.evt")
     with pytest.raises(TaskError, match=r"errors|cleaned events"):
         heasoft.process(uf, roles, tmp_path / "output2")
     assert not (tmp_path / "output2").exists()

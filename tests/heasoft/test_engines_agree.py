@@ -14,9 +14,16 @@ from astropy.io import fits
 
 from xtendsrc.engines import heasoft, native
 from xtendsrc.engines.job import Job
-from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError, TaskError, TaskTimeoutError
+from xtendsrc.errors import (
+    CalibrationMissingError,
+    EngineUnavailableError,
+    InputFileError,
+    TaskError,
+    TaskTimeoutError,
+)
 from xtendsrc.regions import RegionSet
 from xtendsrc.request import (
+    ExpMapRequest,
     ImageRequest,
     LightCurveRequest,
     RMFRequest,
@@ -29,7 +36,7 @@ from xtendsrc.testing.heasoft import environment, install
 DATA = Path(__file__).parents[1] / "data"
 EVENTS = DATA / "full_window/events.fits.gz"
 BAND = Selection(channels=(83, 1666))
-WHERE = {"obs_id": "000126000", "dataclass": "300000a0"}
+WHERE = {"obs_id": "900001010", "dataclass": "300000a0"}
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +140,7 @@ def test_pieces_of_a_split_file_are_one_event_list(both, tmp_path, source):
             (0, table["TIME"] < cut, gti["STOP"] < cut),
             (1, table["TIME"] >= cut, gti["STOP"] > cut),
         ):
-            path = tmp_path / f"xa000126000xtd_p{number}300000a0_cl.evt"
+            path = tmp_path / f"xa900001010xtd_p{number}300000a0_cl.evt"
             parts = [hdus[0], fits.BinTableHDU(table[keep], hdus["EVENTS"].header, name="EVENTS")]
             fits.HDUList([*parts, fits.BinTableHDU(gti[good], hdus["GTI"].header, name="GTI")]).writeto(path)
             pieces.append(str(path))
@@ -271,3 +278,40 @@ def test_a_forked_process_does_not_share_interpreters(make, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+OTHERS = pytest.mark.parametrize(("keyword", "value"), [("DATACLAS", "31100010"), ("OBS_ID", "000128000")])
+
+
+@OTHERS
+def test_events_of_something_else_are_refused(make, source, tmp_path, keyword, value):
+    other = tmp_path / "xa900001010xtd_p0300000a0_cl.evt"
+    with fits.open(EVENTS, memmap=False) as hdus:
+        for hdu in hdus:
+            hdu.header[keyword] = value
+        hdus.writeto(other)
+    files = {role: (str(DATA / f"expmap/steady/{role}.fits.gz"),) for role in ("ehk", "bimg")} | {
+        "events": (str(other),)
+    }
+    requests = [
+        ImageRequest(selection=BAND, **WHERE),
+        SpectrumRequest(selection=Selection(), region=source, **WHERE),
+        LightCurveRequest(selection=BAND, region=source, bin=200.0, **WHERE),
+        ExpMapRequest(**WHERE),
+    ]
+    for request in requests:
+        with pytest.raises(InputFileError, match=f"{keyword} = {value}"):
+            make(request, files=files)
+
+
+@OTHERS
+@pytest.mark.parametrize("engine", ["heasoft", "native"])
+def test_a_bad_pixel_image_of_something_else_is_refused(make, tmp_path, engine, keyword, value):
+    steady = DATA / "expmap/steady"
+    other = tmp_path / "xa900001010xtd_p0300000a0.bimg"
+    with fits.open(steady / "bimg.fits.gz", memmap=False) as hdus:
+        hdus[0].header[keyword] = value
+        hdus.writeto(other)
+    files = {role: (str(steady / f"{role}.fits.gz"),) for role in ("events", "ehk")} | {"bimg": (str(other),)}
+    with pytest.raises(InputFileError, match=f"bimg: .*{keyword} = {value}"):
+        make(ExpMapRequest(**WHERE), engine, files=files)

@@ -18,7 +18,7 @@ from xtendsrc.testing.heasoft import environment, install
 
 STEADY = Path(__file__).parents[1] / "data/expmap/steady"
 FILES = {role: (str(STEADY / f"{role}.fits.gz"),) for role in ("events", "ehk", "bimg")}
-WHERE = {"obs_id": "000126000", "dataclass": "300000a0"}
+WHERE = {"obs_id": "900001010", "dataclass": "300000a0"}
 POSITION = (81.27323767214676, -69.64945387884104)
 EXPMAP = ExpMapRequest(**WHERE)
 SOURCE = RegionSet.read(STEADY / "src.reg")

@@ -39,6 +39,8 @@ from xtendsrc.engines.native.expmap_detector import Detector, detector_of
 from xtendsrc.engines.native.expmap_geometry import FocalPlane, focal_plane_of
 from xtendsrc.engines.native.expmap_overlap import Resampler
 from xtendsrc.errors import InputNotFoundError, RequestError
+from xtendsrc.eventheader import check_identity
+from xtendsrc.fitsfile import open_fits
 from xtendsrc.gti import GTI
 from xtendsrc.instrument import DET_SIZE, SKY_SIZE
 
@@ -169,9 +171,11 @@ def make_expmap(job: Job, batch: Batch) -> Made:
     request: Any = job.request
     events = batch.events(job)
     selected = events.select(Selection(gti=request.gti))
-    attitude = read_attitude(_file(job, "ehk"))
+    attitude = read_attitude(input_file(job, "ehk"))
     fpix = job.files.get("fpix")
-    detector = detector_of(_file(job, "bimg"), events.list.header, fpix[0] if fpix else None, request.mask_calibration)
+    detector = detector_of(
+        bad_pixel_image(job), events.list.header, fpix[0] if fpix else None, request.mask_calibration
+    )
     plane = events.cached(("focal plane", attitude.source), lambda: focal_plane_of(events.list, attitude))
     made = exposure_map(attitude, selected.gti, detector, plane, request.frame, (request.delta, request.numphi))
     path = batch.path(job)
@@ -179,7 +183,30 @@ def make_expmap(job: Job, batch: Batch) -> Made:
     return batch.made(path, events, warnings)
 
 
-def _file(job: Job, role: str) -> str:
+def bad_pixel_image(job: Job) -> str:
+    """Path of the bad-pixel image of a job.
+
+    Raises
+    ------
+    InputNotFoundError
+        If the data class has none.
+    InputFileError
+        If it is of another observation or data class: exposures would be those of other CCDs, windows or bad pixels.
+    """
+    path = input_file(job, "bimg")
+    for hdu in open_fits(path).hdus:
+        check_identity(hdu.header, path, job.request.obs_id, job.request.dataclass)
+    return path
+
+
+def input_file(job: Job, role: str) -> str:
+    """Path of the one input file of a role.
+
+    Raises
+    ------
+    InputNotFoundError
+        If the observation has none.
+    """
     paths = job.files.get(role)
     if not paths:
         request = job.request

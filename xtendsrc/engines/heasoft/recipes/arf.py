@@ -53,13 +53,10 @@ def make_arf(job: Job, bench: Bench) -> Made:
 
     Expected of it: the energies of its RMF, finite areas, none below zero, and area within 1 to 8 keV.
     """
-    from xtendsrc.engines.native.selection import EventMasks
-    from xtendsrc.events import EventList
-
     request: Any = job.request
     if request.response != "calibrated" or request.raytrace is None:
         raise RequestError("A nominal response is not made by HEASoft.", 'use engine="native" for it.')
-    events = EventMasks(EventList.read(job.files["events"]))
+    events = bench.events(job)
     region = events.region(request.region, request.exclude_calibration).pixel_region
     if region is None:
         raise RequestError("An ARF needs a region.", "give the region of the spectrum.")

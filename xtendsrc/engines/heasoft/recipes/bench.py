@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.job import Made
-from xtendsrc.errors import InputNotFoundError, TaskError
+from xtendsrc.errors import TaskError
 
 if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.discovery import Installation
     from xtendsrc.engines.job import Job
+    from xtendsrc.engines.native.selection import EventMasks
 
 
 class Bench:
@@ -48,6 +49,18 @@ class Bench:
         self.warnings.extend(f"{call.task}: {line}" for line in result.remarks)
         return result
 
+    def events(self, job: Job) -> EventMasks:
+        """Event list of a job.
+
+        Raises
+        ------
+        InputFileError
+            If it is of another observation or data class than the job, or cannot be read.
+        """
+        from xtendsrc.engines.native.selection import Batch
+
+        return Batch([job], self.scratch).events(job)
+
     def path(self, name: str) -> Path:
         """A file in scratch."""
         return self.scratch / name
@@ -81,21 +94,3 @@ class Bench:
             warnings=tuple(dict.fromkeys(self.warnings)),
             log=self.log,
         )
-
-
-def input_file(job: Job, role: str) -> str:
-    """Path of the one input file of a role.
-
-    Raises
-    ------
-    InputNotFoundError
-        The observation lacks it.
-    """
-    files = job.files.get(role, ())
-    if not files:
-        raise InputNotFoundError(
-            f"The {job.request.kind} of {job.request.obs_id} {job.request.dataclass} needs a file of role {role!r}, "
-            "which the observation lacks.",
-            "download the complete observation, or process it again.",
-        )
-    return files[0]

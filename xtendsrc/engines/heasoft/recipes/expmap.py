@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.engines.heasoft.recipes import extractor
-from xtendsrc.engines.heasoft.recipes.bench import input_file
 from xtendsrc.engines.heasoft.task import Call
-from xtendsrc.engines.native.expmap import choose_bins
+from xtendsrc.engines.native.expmap import bad_pixel_image, choose_bins, input_file
 from xtendsrc.engines.native.expmap_attitude import attitude_bins, read_attitude, wrap
 from xtendsrc.engines.native.fits import physical_cards
-from xtendsrc.engines.native.selection import EventMasks
-from xtendsrc.events import EventList
 from xtendsrc.request import Selection
 
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ def make_expmap(job: Job, bench: Bench) -> Made:
     and there the pointings that the attitude file has.
     """
     request: Any = job.request
-    events = EventMasks(EventList.read(job.files["events"]))
+    events = bench.events(job)
     gti = events.select(Selection(gti=request.gti)).gti
     attitude = read_attitude(input_file(job, "ehk"))
     chosen = choose_bins(attitude, gti) if request.delta is None else (request.delta, 1)
@@ -61,7 +58,7 @@ def make_expmap(job: Job, bench: Bench) -> Made:
 
 def _run_task(job: Job, bench: Bench, delta: float, numphi: int) -> None:
     request: Any = job.request
-    links = {"in.ehk": input_file(job, "ehk"), "in.bimg": input_file(job, "bimg"), GTI_FILE: str(bench.path(GTI_FILE))}
+    links = {"in.ehk": input_file(job, "ehk"), "in.bimg": bad_pixel_image(job), GTI_FILE: str(bench.path(GTI_FILE))}
     links = {_packed(name, path): path for name, path in links.items()}
     ehk, bimg, gti = links
     fpix = job.files.get("fpix", ())

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.engines.heasoft.workspace import short_name
-from xtendsrc.engines.native.selection import EventMasks
-from xtendsrc.events import EventList
 from xtendsrc.regions import RegionSet
 
 if TYPE_CHECKING:
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
 
     from xtendsrc.engines.heasoft.recipes.bench import Bench
     from xtendsrc.engines.job import Job
-    from xtendsrc.engines.native.selection import RegionRows, SelectedEvents
+    from xtendsrc.engines.native.selection import EventMasks, RegionRows, SelectedEvents
+    from xtendsrc.events import EventList
     from xtendsrc.gti import GTI
     from xtendsrc.request import Selection
 
@@ -82,7 +81,7 @@ def prepare(job: Job, bench: Bench) -> Extraction:
         Nothing is left, or the region misses the grid.
     """
     request: Any = job.request
-    events = EventMasks(EventList.read(job.files["events"]))
+    events = bench.events(job)
     selected = events.select(request.selection)
     region = events.region(getattr(request, "region", None), getattr(request, "exclude_calibration", False))
     if region.pixel_region is not None:

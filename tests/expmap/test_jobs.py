@@ -9,7 +9,7 @@ from astropy.wcs import WCS
 
 from xtendsrc.engines import native
 from xtendsrc.engines.job import Job
-from xtendsrc.errors import GTIError, InputNotFoundError, RegionError
+from xtendsrc.errors import GTIError, InputFileError, InputNotFoundError, RegionError, TruncatedFileError
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 from xtendsrc.request import (
@@ -150,3 +150,23 @@ def test_missing_attitude_and_empty_good_time(steady, scratch):
     assert isinstance(error, InputNotFoundError)
     with pytest.raises(GTIError):
         run(steady, scratch, ExpMapRequest(**ABOUT, gti=((0.0, 1.0),)))
+
+
+@pytest.mark.parametrize("role", ["ehk", "bimg", "fpix"])
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        (lambda whole: whole[: len(whole) // 2], TruncatedFileError),
+        (lambda whole: b"", TruncatedFileError),
+        (lambda whole: b"<html>404</html>" * 500, InputFileError),
+        (None, InputNotFoundError),
+    ],
+)
+def test_damaged_or_missing_file_is_named(steady, tmp_path, role, damage, error):
+    path = tmp_path / f"damaged.{role}"
+    if damage:
+        path.write_bytes(damage((steady.path / "bimg.fits.gz").read_bytes()))
+    (made,) = native.make([Job(request=MAP, files=steady.files | {role: (str(path),)})], tmp_path)
+    assert isinstance(made, error)
+    assert path.name in str(made)
+    assert made.next_step

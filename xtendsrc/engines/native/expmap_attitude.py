@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtendsrc.errors import GTIError, InputFileError, MissingColumnError, MissingKeywordError
+from xtendsrc.fitsfile import open_fits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,20 +172,19 @@ def read_attitude(path: str | Path) -> Attitude:
     Raises
     ------
     MissingColumnError, MissingKeywordError, InputFileError
-        If a column, or RA_NOM, DEC_NOM or PA_NOM, is missing, or no row has an attitude.
+        If a column, or RA_NOM, DEC_NOM or PA_NOM, is missing, no row has an attitude, or the file cannot be read.
     """
-    from astropy.io import fits
-
-    with fits.open(path, memmap=False) as hdus:
-        hdu = hdus["EHK"] if "EHK" in hdus else hdus[1]
-        header, table = hdu.header, hdu.data
-        names = {name.upper() for name in table.names}
-        for name in ("TIME", "RA", "DEC", "ROLL"):
-            if name not in names:
-                raise MissingColumnError(f"{path} has no column {name}.", "use the .ehk file of the observation.")
-        prefix = next((p for p in ("XTD", "SXI") if {f"{p}_RA_PNT", f"{p}_DEC_PNT"} <= names), None)
-        axis = (f"{prefix}_RA_PNT", f"{prefix}_DEC_PNT") if prefix else ("RA", "DEC")
-        values = np.array([np.asarray(table[c], dtype=float) for c in ("TIME", "RA", "DEC", "ROLL", *axis)])
+    file = open_fits(path)
+    hdu = file.find("EHK") or next((h for h in file.hdus if h.is_table), None)
+    if hdu is None:
+        raise InputFileError(f"{path} holds no table.", "use the .ehk file of the observation.")
+    header = hdu.header
+    for name in ("TIME", "RA", "DEC", "ROLL"):
+        if name not in hdu.columns:
+            raise MissingColumnError(f"{path} has no column {name}.", "use the .ehk file of the observation.")
+    prefix = next((p for p in ("XTD", "SXI") if {f"{p}_RA_PNT", f"{p}_DEC_PNT"} <= set(hdu.columns)), None)
+    axis = (f"{prefix}_RA_PNT", f"{prefix}_DEC_PNT") if prefix else ("RA", "DEC")
+    values = np.array([file.column(hdu, c).astype(float) for c in ("TIME", "RA", "DEC", "ROLL", *axis)])
     for name in ("RA_NOM", "DEC_NOM", "PA_NOM"):
         if name not in header:
             raise MissingKeywordError(f"{path} has no keyword {name}.", "use the .ehk file of the observation.")

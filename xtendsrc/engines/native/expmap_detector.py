@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import InputFileError, MissingColumnError, MissingKeywordError
+from xtendsrc.fitsfile import open_fits
 from xtendsrc.gti import GTI
 from xtendsrc.instrument import (
     CCD_SIZE,
@@ -132,17 +133,16 @@ def detector_of(
 
 
 def _read_codes(path: str | Path) -> np.ndarray:
-    from astropy.io import fits
-
-    with fits.open(path, memmap=False) as hdus:
-        images = [h.data for h in hdus if h.is_image and h.data is not None and h.data.ndim == 2]
-    if not images or images[0].shape != (DET_SIZE, DET_SIZE):
-        shape = images[0].shape if images else None
+    file = open_fits(path)
+    hdu = next((h for h in file.hdus if not h.is_table and h.header["NAXIS"] == 2), None)
+    image = None if hdu is None else file.image(hdu)
+    if image is None or image.shape != (DET_SIZE, DET_SIZE):
+        shape = None if image is None else image.shape
         raise InputFileError(
             f"{path} holds no image of {DET_SIZE} x {DET_SIZE} DET pixels (found {shape}).",
             "use the .bimg file of the data class.",
         )
-    return images[0].astype(np.int16)
+    return image.astype(np.int16)
 
 
 def with_active_area(codes: np.ndarray, header: Mapping[str, Any]) -> tuple[np.ndarray, str]:
@@ -215,22 +215,18 @@ def read_flickering(path: str | Path) -> Flickering:
     Raises
     ------
     InputFileError
-        If it has no such extension.
+        If it has no such extension, or cannot be read.
     MissingColumnError
         If DETX, DETY, START or STOP is missing.
     """
-    from astropy.io import fits
-
-    with fits.open(path, memmap=False) as hdus:
-        if "PIXELS" not in hdus:
-            raise InputFileError(f"{path} has no extension PIXELS.", "use the .fpix file of the observation.")
-        table = hdus["PIXELS"].data
-        names = {name.upper() for name in hdus["PIXELS"].columns.names}
-        missing = {"DETX", "DETY", "START", "STOP"} - names
-        if missing:
-            raise MissingColumnError(f"{path}[PIXELS] has no column {min(missing)}.", "use the archive's .fpix file.")
-        columns = [np.array(table[n], dtype=float) if table is not None else np.zeros(0) for n in _SPANS]
-    detx, dety, start, stop = columns
+    file = open_fits(path)
+    hdu = file.find("PIXELS")
+    if hdu is None or not hdu.is_table:
+        raise InputFileError(f"{path} has no extension PIXELS.", "use the .fpix file of the observation.")
+    missing = set(_SPANS) - set(hdu.columns)
+    if missing:
+        raise MissingColumnError(f"{path}[PIXELS] has no column {min(missing)}.", "use the archive's .fpix file.")
+    detx, dety, start, stop = (file.column(hdu, name).astype(float) for name in _SPANS)
     ok = np.isfinite(start) & np.isfinite(stop) & (stop > start)
     return Flickering(detx[ok].astype(np.int64), dety[ok].astype(np.int64), start[ok], stop[ok])
 

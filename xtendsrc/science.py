@@ -14,7 +14,6 @@ from xtendsrc.arguments import bands, several
 from xtendsrc.background import Place, chosen
 from xtendsrc.errors import RegionError, RequestError
 from xtendsrc.grouping import Scheme
-from xtendsrc.instrument import active_area
 from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.request import (
@@ -64,7 +63,7 @@ def ratemap(source: Source, dc: DataClass, **options: Any) -> RateMap:
 def place(source: Source, dc: DataClass) -> Place:
     """Say where the source lies on the detector."""
     detx, dety = (float(v) for v in dc.geometry.icrs_to_det(source.position))
-    return Place(dc.geometry, tuple(active_area(dc.header)), detx, dety, _extent(source, dc))
+    return Place(dc.geometry, dc.active_area, detx, dety, _extent(source, dc))
 
 
 def _extent(source: Source, dc: DataClass) -> float:

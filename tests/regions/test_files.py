@@ -124,6 +124,16 @@ def test_several_shapes_on_a_line_and_a_global_exclusion(read):
     assert read("global include=0\nphysical\ncircle(1,2,3)").shapes[0].exclude
 
 
+def test_shapes_after_the_semicolon_of_a_global_line(read):
+    found = read('global color=#0f0 font="times; 10"; physical; circle(1,2,3)\ncircle(4,5,6)')
+    assert [shape.values for shape in found.shapes] == [(1, 2, 3), (4, 5, 6)]
+
+
+def test_what_stands_at_a_shape_is_stronger_than_the_global_line(read):
+    text = "global include=0 source=0\nglobal color=red\nphysical\n+circle(1,2,3) # source\ncircle(4,5,6) # source=1"
+    assert [shape.exclude for shape in read(text).shapes] == [False, True]
+
+
 def test_excluded_shapes_act_on_later_ones_too_and_this_is_said(read, caplog):
     with caplog.at_level(logging.WARNING, "xtendsrc"):
         found = read("physical\n-circle(200,200,5)\ncircle(200,200,10)")
@@ -171,6 +181,7 @@ def test_lines_that_only_draw_are_skipped_and_logged(read, caplog):
         ('physical\nbox(1,2,3,4,10")', 2, "not in degrees", "degrees"),
         ("physical\npolygon(1,2,3,4,5)", 2, "5 values", "pairs"),
         ("physical\ncircle(1,2,3) # background", 2, "marked as background", "files of their own"),
+        ("global source=0\nphysical\ncircle(1,2,3)", 3, "marked as background", "files of their own"),
         ("physical\ncircle(1,2,3)\nfk5\ncircle(81,-69,2')", None, "mixed", "one frame"),
         ("", None, "holds no region", "at least one"),
         ("physical\n# only a comment\nglobal color=red\n", None, "holds no region", "at least one"),

@@ -34,6 +34,8 @@ _AREAS = {
     "rotrectangle": "rectangle",
 }
 
+_GLOBAL = re.compile(r"\s*global\b", re.IGNORECASE)
+_QUOTED = re.compile(r"\{[^}]*\}|\"[^\"]*\"|'[^']*'")
 _SHAPE = re.compile(r"^(?P<sign>[-+!]?)\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*(?:\((?P<inner>[^()]*)\)|(?P<bare>\s.*))?$")
 _NUMBER = re.compile(r"^(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?P<unit>[\"'drpiDRPI°]?)$")
 _SEXAGESIMAL = re.compile(r"^[-+]?\d+(?::\d+(?:\.\d*)?(?::\d+(?:\.\d*)?)?|[hd]\d+(?:\.\d*)?m?(?:\d+(?:\.\d*)?s?)?)$")
@@ -49,6 +51,7 @@ class _State:
     pixel_frame: str
     frame: str | None = None
     exclude: bool = False
+    background: bool = False
     found: list[tuple[int, str, Shape]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
@@ -107,16 +110,24 @@ def _finish(state: _State) -> RegionSet:
 
 
 def _read_line(state: _State, number: int, line: str) -> None:
-    text, _, comment = line.strip().partition("#")
-    if text.strip().lower().startswith("global"):
-        state.exclude = _property(line, "include") == "0"
+    if _GLOBAL.match(line):
+        defaults, after = _until_semicolon(line)
+        state.exclude = _excluded(defaults, state.exclude)
+        state.background = _is_background(defaults, state.background)
+        _read_line(state, number, after)
         return
+    text, _, comment = line.strip().partition("#")
     if not text.strip():
         _note_drawing(state, number, comment)
         return
-    exclude = _excluded(state, comment)
     for part in filter(None, (part.strip() for part in text.split(";"))):
-        _read_part(state, number, part.removesuffix("||").strip(), exclude)
+        _read_part(state, number, part.removesuffix("||").strip(), comment)
+
+
+def _until_semicolon(line: str) -> tuple[str, str]:
+    """What stands before and after the first semicolon outside quoted text."""
+    end = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), line).find(";")
+    return (line, "") if end < 0 else (line[:end], line[end + 1 :])
 
 
 def _note_drawing(state: _State, number: int, comment: str) -> None:
@@ -127,22 +138,23 @@ def _note_drawing(state: _State, number: int, comment: str) -> None:
 
 def _property(text: str, name: str) -> str | None:
     """Value of a ds9 property outside any quoted text."""
-    bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|'[^']*'", "", text)
-    found = re.search(rf"\b{name}\s*=\s*(\S+)", bare)
+    found = re.search(rf"\b{name}\s*=\s*(\S+)", _QUOTED.sub("", text))
     return found[1] if found else None
 
 
-def _excluded(state: _State, comment: str) -> bool:
-    bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|'[^']*'", "", comment)
-    if re.search(r"(?<![\w=])background(?![\w=])", bare):
-        raise RegionError(
-            "The shape is marked as background.", "Keep the source and the background in files of their own."
-        )
-    include = _property(comment, "include")
-    return state.exclude if include is None else include == "0"
+def _excluded(properties: str, default: bool) -> bool:
+    include = _property(properties, "include")
+    return default if include is None else include == "0"
 
 
-def _read_part(state: _State, number: int, part: str, exclude: bool) -> None:
+def _is_background(properties: str, default: bool) -> bool:
+    """Whether shapes are background: the word ``background``, or ``source=0``, the form of a global line."""
+    words = re.findall(r"(?<![\w=])(?:background|source)(?![\w=])", _QUOTED.sub("", properties))
+    source = _property(properties, "source")
+    return "background" in words or (source == "0" if source is not None else default and not words)
+
+
+def _read_part(state: _State, number: int, part: str, comment: str) -> None:
     word = part.lower()
     if word in _SKY or word in _PIXEL:
         state.frame = word
@@ -161,9 +173,13 @@ def _read_part(state: _State, number: int, part: str, exclude: bool) -> None:
             f"{match['name']!r} is neither a frame nor a shape that can select events.",
             f"Use the frames {', '.join((*_SKY, *_PIXEL))} and the shapes {', '.join(_AREAS)}.",
         )
+    if _is_background(comment, state.background):
+        raise RegionError(
+            "The shape is marked as background.", "Keep the source and the background in files of their own."
+        )
     tokens = re.split(r"[\s,]+", (match["inner"] or match["bare"] or "").strip())
     shape = _shape(_AREAS[name], tokens, state.frame)
-    if exclude or match["sign"] in ("-", "!"):
+    if match["sign"] in ("-", "!") or _excluded(comment, state.exclude and match["sign"] != "+"):
         shape = shape.excluded()
     state.found.append((number, "icrs" if state.frame in _SKY else state.pixel_frame, shape))
 

@@ -38,6 +38,17 @@ def test_names_that_cannot_be_resolved_offline(remote, capsys):
     assert "not remembered" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--save", "no/t.ecsv"], ["--save", "t.xyz"], ["--plot", "p.xyz"]])
+def test_files_that_cannot_be_written(remote, capsys, tmp_path, words):
+    assert main(["search", "--all", words[0], str(tmp_path / words[1])]) == 1
+    assert f"{words[1]} cannot be written" in capsys.readouterr().err
+
+
+def test_names_of_letters_that_angles_have_too(remote, capsys):
+    assert main(["search", "hd", "5980", "--offline"]) == 1
+    assert "'hd 5980' is not remembered" in capsys.readouterr().err
+
+
 def test_download(remote, position, local, capsys):
     words = [str(position.ra.deg), str(position.dec.deg), "--into", str(local), "--host", "heasarc"]
     assert main(["download", *words, "--dry-run"]) == 0
@@ -73,6 +84,8 @@ def test_products(archive, position, tmp_path, capsys):
         assert Path(path).read_bytes().startswith(b"SIMPLE")
     assert main(["products", *words, "--energy", "high"]) == 1
     assert "not understood" in capsys.readouterr().err
+    assert main(["products", *words, "--kind", "lightcurves", "--bin", "long"]) == 1
+    assert "number and a unit" in capsys.readouterr().err
 
 
 def test_help(capsys):

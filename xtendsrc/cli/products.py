@@ -9,6 +9,8 @@ from xtendsrc.errors import RequestError
 if TYPE_CHECKING:
     import argparse
 
+    from astropy.units import Quantity
+
 KINDS = ("images", "expmaps", "lightcurves", "spectra")
 
 
@@ -56,17 +58,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _source(args: argparse.Namespace) -> Any:
-    import astropy.units as u
-
     import xtendsrc as xs
     from xtendsrc.cli.search import target_of
 
-    try:
-        radius = u.Quantity(args.radius)
-    except (TypeError, ValueError) as error:
-        raise RequestError(str(error), "write a number and a unit, e.g. '2 arcmin'.") from error
     kind = xs.ExtendedSource if args.extended else xs.PointSource
+    radius = _quantity(args.radius, "2 arcmin")
     return kind(target_of(args.target), radius, archive=args.archive, output=args.output, name=args.name)
+
+
+def _quantity(text: str, example: str) -> Quantity:
+    import astropy.units as u
+
+    try:
+        return u.Quantity(text)
+    except (TypeError, ValueError) as error:
+        raise RequestError(str(error), f"write a number and a unit, e.g. '{example}'.") from error
 
 
 def _options(args: argparse.Namespace, kind: str) -> dict[str, Any]:
@@ -78,7 +84,7 @@ def _options(args: argparse.Namespace, kind: str) -> dict[str, Any]:
     if kind == "images":
         return bands
     if kind == "lightcurves":
-        return {**bands, "bin": u.Quantity(args.bin), "background": args.background}
+        return {**bands, "bin": _quantity(args.bin, "200 s"), "background": args.background}
     if kind == "spectra":
         return {"background": args.background, "response": args.response}
     return {}

@@ -8,6 +8,7 @@ from xtendsrc.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,11 +47,24 @@ def run(args: argparse.Namespace) -> int:
     table = found(args, target_of(args.target))
     print(repr(table).removeprefix("<ObservationTable: ").replace(")>", ")", 1))
     if args.save:
-        table.table.write(args.save, overwrite=True)
+        _written(lambda: table.table.write(args.save, overwrite=True), args.save)
     for drawer, path in (("view_sky", args.plot), ("view_timeline", args.timeline)):
         if path:
-            _draw(table, drawer, path)
+            _written(lambda d=drawer, p=path: _draw(table, d, p), path)  # type: ignore[misc]
     return 0 if len(table) else 1
+
+
+def _written(write: Callable[[], None], path: str) -> None:
+    """Write a file, or say why it cannot be written."""
+    from astropy.io.registry import IORegistryError
+
+    try:
+        write()
+    except (OSError, ValueError, IORegistryError) as error:
+        reason = str(error).splitlines()[0]
+        raise RequestError(
+            f"{path} cannot be written: {reason}", "choose another name, directory or ending."
+        ) from error
 
 
 def target_of(words: list[str]) -> Any:
@@ -60,7 +74,7 @@ def target_of(words: list[str]) -> Any:
     text = " ".join(words).strip()
     if not text:
         return None
-    if not set(text) <= set("0123456789.+-: ,hmsd"):
+    if not set(text) <= set("0123456789.+-: ,hmsd") or text[0] in "hmsd":
         return text
     sexagesimal = any(mark in text for mark in ":hms") or len(text.split()) > 2
     try:

@@ -11,6 +11,7 @@ from astropy.io import fits
 
 import xtendsrc as xs
 from xtendsrc.archive.layout import discover
+from xtendsrc.cli import main
 from xtendsrc.errors import EngineUnavailableError, RequestError, XtendsrcWarning
 from xtendsrc.testing.heasoft import environment, install
 
@@ -150,3 +151,13 @@ def test_what_waits_only_encrypted_is_said(bare, tmp_path):
     with pytest.warns(XtendsrcWarning, match=FULL):
         report = xs.process(bare / FULL, output=tmp_path / "out")
     assert len(report.failed) == 1
+
+
+def test_the_installed_release_is_that_of_the_link_to_the_newest_index(heasoft, archive, tmp_path, capsys):
+    assert main(["process", str(archive / FULL), "--output", str(tmp_path), "--caldb", "installed"]) == 0
+    assert "older than 20000101" in capsys.readouterr().out
+
+
+def test_without_caldb_there_is_no_installed_release(archive, tmp_path):
+    with pytest.raises(RequestError, match="no HEASoft with CALDB"):
+        xs.process(archive / FULL, output=tmp_path, caldb="installed")

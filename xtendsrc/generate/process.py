@@ -240,7 +240,7 @@ def _date(caldb: str | None) -> str:
     if caldb == "installed":
         from xtendsrc.engines import heasoft
 
-        text = heasoft.caldb_version() or ""
+        text = heasoft.caldb_version() or "no HEASoft with CALDB"
     match = DATE.search(text)
     if match is None:
         raise RequestError(

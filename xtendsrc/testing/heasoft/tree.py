@@ -119,6 +119,8 @@ def _write_caldb(caldb: Path) -> None:
     )
     table.header.set("CIFVERSN", "1992a")
     table.header.set("CALDBVER", "xtd20000101", "stand-in: no calibration")
-    fitsfile.write(index / "caldb.indx", [fitsfile.image(None), table])
-    fitsfile.write(index / "index/caldb.indx20000101", [fitsfile.image(None), table])
+    dated = index / "index/caldb.indx20000101"
+    fitsfile.write(dated, [fitsfile.image(None), table])
+    (index / "caldb.indx").unlink(missing_ok=True)
+    (index / "caldb.indx").symlink_to(dated.relative_to(index))  # as in CALDB, whose newest index is a link
     fitsfile.write(tools / "alias_config.fits", [fitsfile.image(None), table])

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from xtendsrc.engines import heasoft, native
 from xtendsrc.engines.job import Job
-from xtendsrc.errors import EngineUnavailableError, TaskError
+from xtendsrc.errors import EngineUnavailableError, InputNotFoundError, MissingKeywordError, TaskError
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 from xtendsrc.request import (
@@ -172,6 +172,16 @@ def test_calibration_discs_by_coordpnt_lie_where_ours_do(make):
     ours = calibration_discs(Geometry.from_header(header), "icrs")
     for a, b in zip(theirs.shapes, ours.shapes, strict=True):
         assert a.values == pytest.approx(b.values, abs=2e-4)
+
+
+def test_a_header_without_a_pointing_has_no_calibration_discs(make):
+    with pytest.raises(MissingKeywordError, match="RA_NOM"):
+        heasoft.calibration_region(fits.Header())
+
+
+def test_a_particle_background_needs_its_output_directory_before_it_starts(make, tmp_path):
+    with pytest.raises(InputNotFoundError, match="nowhere"):
+        heasoft.nxb_spectrum({}, RegionSet.read(STEADY / "src.reg"), tmp_path / "nowhere")
 
 
 @pytest.fixture

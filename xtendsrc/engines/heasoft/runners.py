@@ -133,7 +133,7 @@ class _Interpreter:
             process.stdin.write(json.dumps(message).encode() + b"\n")
             process.stdin.flush()
             line = process.stdout.readline()
-            if line:
+            if line.endswith(b"\n"):  # an interpreter that was killed may leave half a line
                 return dict(json.loads(line))
         self.end()
         return {}

@@ -91,7 +91,7 @@ def process(
     if not installed.caldb.usable:
         raise CalibrationMissingError(f"xtdpipeline needs CALDB: {installed.caldb.problem}.", "see `xtendsrc doctor`.")
     obs_id, dataclasses = _expected(source)
-    if target.resolve().is_relative_to(source.resolve().parents[1]):
+    if target.resolve().is_relative_to(source.resolve().parent.parent):
         raise TaskError(
             f"{target} lies in the archive tree of observation {obs_id}.",
             "choose an output directory outside of it: duplicates there break later runs.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xtendsrc.engines.heasoft.discovery import installation
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.heasoft.workspace import private_workspace
-from xtendsrc.errors import TaskError
+from xtendsrc.errors import InputNotFoundError, MissingKeywordError, TaskError
 from xtendsrc.regions import RegionSet, calibration_discs
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def calibration_region(
     installed = installation(headas)
     published = calibration_discs(None, "DET")
     links: dict[str, str | Path] = {}
-    ra, dec, roll = (float(header[name]) for name in ("RA_NOM", "DEC_NOM", "PA_NOM"))
+    ra, dec, roll = _nominal(header)
     parameters: dict[str, Any] = {"input": "discs.reg", "outfile": "sky.reg", "telescop": "XRISM", "instrume": "XTEND"}
     parameters |= {"ra": ra, "dec": dec, "roll": roll, "ranom": ra, "decnom": dec, "startsys": "DET"}
     parameters |= {"stopsys": "RADEC", "teldeffile": teldef}
@@ -72,6 +72,12 @@ def calibration_region(
     if len(region.shapes) != len(published.shapes) or region.included:
         raise TaskError("coordpnt did not keep the calibration-source discs as they are.", "look at its log.")
     return region
+
+
+def _nominal(header: Header) -> tuple[float, float, float]:
+    if missing := [name for name in ("RA_NOM", "DEC_NOM", "PA_NOM") if name not in header]:
+        raise MissingKeywordError(f"The header has no {missing[0]}.", "give the header of EVENTS of a pointing.")
+    return float(header["RA_NOM"]), float(header["DEC_NOM"]), float(header["PA_NOM"])
 
 
 def nxb_spectrum(
@@ -97,6 +103,8 @@ def nxb_spectrum(
         Further parameters of the task, such as ``timefirst``, ``timelast`` and ``sortbin``.
     """
     installed = installation(headas)
+    if not Path(output).is_dir():
+        raise InputNotFoundError(f"{output}: there is no such directory.", "make it first.")
     names = {parameter: f"{parameter}{''.join(Path(path).suffixes[-2:])}" for parameter, path in files.items()}
     with private_workspace() as staging:
         path = staging.root / "nxb.reg"

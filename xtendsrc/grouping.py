@@ -96,6 +96,17 @@ class Scheme:
             return cls("fwhm", size, 0, int(least))
         return cls(kind or "fwhm", size, None if least is None else int(least))
 
+    @property
+    def text(self) -> str | None:
+        """The one spelling of a scheme, which `parse` reads back; None for no grouping."""
+        if self.kind == "none":
+            return None
+        if self.kind != "fwhm":
+            return f"{self.kind} {int(self.size)}"
+        if self.counts:
+            return f"fwhm/{self.size:g}, counts >= {self.counts}"
+        return f"fwhm/{self.size:g}" + ("" if self.background is None else f", background >= {self.background}")
+
 
 def group(
     counts: ArrayLike,

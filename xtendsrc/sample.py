@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from xtendsrc.errors import NoObservationsError, RequestError, XtendsrcError
+from xtendsrc.errors import InputFileError, InputNotFoundError, NoObservationsError, RequestError, XtendsrcError
 from xtendsrc.products.collection import Products
 from xtendsrc.source import ExtendedSource, PointSource, Source
 
@@ -59,15 +59,17 @@ class Sample(Sequence[Source]):
 
         Raises
         ------
+        InputNotFoundError
+            If there is no such file.
+        InputFileError
+            If astropy cannot read it as a table.
         RequestError
             If columns are missing or the table is empty.
         """
-        from astropy.table import Table
-
         from xtendsrc.catalogue import Catalogue
         from xtendsrc.registry import Registry
 
-        rows = Table.read(table) if isinstance(table, (str, Path)) else table
+        rows = _read(Path(table)) if isinstance(table, (str, Path)) else table
         if "name" not in rows.colnames:
             raise RequestError(f"The table has no column name; it has {', '.join(rows.colnames)}.", "add one.")
         registry = Registry(output)
@@ -148,6 +150,19 @@ class Sample(Sequence[Source]):
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{escape(repr(s))}</td></tr>" for s in self._sources)
         return f"<table><caption>Sample of {len(self)} sources</caption>{rows}</table>"
+
+
+def _read(path: Path) -> Table:
+    from astropy.io.registry import IORegistryError
+    from astropy.table import Table
+
+    if not path.is_file():
+        raise InputNotFoundError(f"There is no table {path}.", "check the path.")
+    try:
+        return Table.read(path)
+    except (OSError, ValueError, IORegistryError) as err:
+        step = "give a table that astropy reads by itself (FITS, ECSV, CSV), or a Table."
+        raise InputFileError(f"{path} cannot be read as a table: {str(err).splitlines()[0]}.", step) from err
 
 
 def _source_of(row: Mapping[str, Any], table: Table, options: dict[str, Any]) -> Source:

@@ -142,7 +142,7 @@ def spectrum(
     from xtendsrc.products import Spectrum
 
     kind = _response(response)
-    Scheme.parse(grouping)
+    scheme = Scheme.parse(grouping).text
     region = background_region(source, dc, background)
     own = declare.spectrum_request(dc, region=source.region, exclude_calibration=True, gti=gti, grades=grades)
     exposure = _expmap(dc, own.selection.gti)
@@ -163,7 +163,7 @@ def spectrum(
         background=scaled_background,
         rmf=rmf,
         arf=arf,
-        grouping=grouping,
+        grouping=scheme,
     )
     return Spectrum(request, declare.target_of(dc, source, engine))
 

@@ -86,6 +86,8 @@ class Source:
         import astropy.units as u
 
         self.position = science.position_of(target)
+        if not isinstance(name, str | None):
+            raise RequestError(f"The name {name!r} of a source is not text.", f"give for example name={str(name)!r}.")
         self.name = name or (target if isinstance(target, str) else self.position.to_string("hmsdms", precision=1))
         self.radius = 2 * u.arcmin if radius is None else radius
         self.redshift = redshift

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from xtendsrc.errors import InputNotFoundError, ProductError
+from xtendsrc.errors import InputFileError, InputNotFoundError, ProductError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -229,6 +229,15 @@ class Product:
     def _load(self, path: Path) -> dict[str, Any]:
         raise NotImplementedError
 
+    def _check_kind(self, hdus: fits.HDUList) -> None:
+        """Refuse a file that xtendsrc made as something else; files of others do not say what they are."""
+        kind = hdus[0].header.get("XTSKIND", self.kind)
+        if kind not in {c.kind for c in (type(self), *type(self).__subclasses__())}:
+            raise InputFileError(
+                f"{self.path} holds a product of kind {kind!r}, not {self.kind!r}.",
+                f"open it as {kind}, or check the path.",
+            )
+
     def unload(self) -> None:
         """Forget the data in memory; they are read again when asked for."""
         self._content = None
@@ -298,3 +307,8 @@ class Product:
         if self._request is None:
             return type(self).read, (self._file,)
         return type(self), (self._request, self._target)
+
+
+def names_of(hdus: fits.HDUList) -> str:
+    """List the extensions of a file, for an error."""
+    return ", ".join(hdu.name or "PRIMARY" for hdu in hdus)

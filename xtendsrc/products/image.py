@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xtendsrc.products.base import Product
+from xtendsrc.errors import InputFileError
+from xtendsrc.products.base import Product, names_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +145,10 @@ class ImageLike(Product):
         from astropy.io import fits
 
         with fits.open(path, memmap=False) as hdus:
-            hdu = next((h for h in hdus if h.data is not None and h.data.ndim == 2), hdus[0])
+            self._check_kind(hdus)
+            hdu = next((h for h in hdus if h.is_image and h.data is not None and h.data.ndim == 2), None)
+            if hdu is None or "SPECTRUM" in hdus:  # whose primary array is a weighted map
+                raise InputFileError(f"{path} is no image file; it has {names_of(hdus)}.", "check the path.")
             header = hdu.header.copy()
             data = hdu.data.astype(hdu.data.dtype.newbyteorder("="), copy=False)
         return {"data": data, "header": header, "wcs": image_wcs(header)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xtendsrc.products.base import Product
+from xtendsrc.errors import InputFileError
+from xtendsrc.products.base import Product, names_of
 
 if TYPE_CHECKING:
     import os
@@ -134,6 +135,9 @@ class LightCurve(Product):
         from astropy.table import Table
 
         with fits.open(path, memmap=False) as hdus:
+            self._check_kind(hdus)
+            if "RATE" not in hdus:
+                raise InputFileError(f"{path} has no RATE extension; it has {names_of(hdus)}.", "check the path.")
             hdu = hdus["RATE"]
             columns = {n: hdu.data[n].astype(hdu.data[n].dtype.newbyteorder("=")) for n in hdu.columns.names}
             header = hdu.header.copy()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import InputFileError, InputNotFoundError, MissingColumnError, MissingKeywordError
+from xtendsrc.products.base import names_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,7 @@ def _table(hdus: fits.HDUList, path: Path) -> Any:
             break
     else:
         raise InputFileError(
-            f"{path} has no SPECTRUM extension; it has {', '.join(h.name or 'PRIMARY' for h in hdus)}.",
+            f"{path} has no SPECTRUM extension; it has {names_of(hdus)}.",
             "check that it is an OGIP spectrum.",
         )
     if hdu.header["NAXIS2"] == 0:

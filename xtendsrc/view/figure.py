@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtendsrc.errors import RequestError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -60,11 +62,19 @@ def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, *
         Dots an inch.
     **options
         For the drawer.
+
+    Raises
+    ------
+    RequestError
+        If the ending is not one of a picture.
     """
     from matplotlib.figure import Figure
 
     size = CURVE_SIZE if "curve" in drawer.__name__ else IMAGE_SIZE
     figure = Figure(figsize=size, layout="constrained")
+    known = figure.canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise RequestError(f"{path.name} has no ending of a picture.", f"choose one of {', '.join(sorted(known))}.")
     drawer(product, figure=figure, **options)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.1)  # a window leaves most of the figure empty

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import DeadTimeError, InputFileError, MissingColumnError, MissingKeywordError, NotXtendError
-from xtendsrc.gti import MJDREF, SECONDS, mjdref, timezero
+from xtendsrc.gti import SECONDS, clock_fault, mjdref, timezero
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,17 +54,10 @@ def check_clock(header: Header, path: str) -> None:
     InputFileError
         If it says otherwise.
     """
-    reference = mjdref(header)
-    if reference is None:
+    if mjdref(header) is None:
         raise no_keyword(path, "MJDREFI and MJDREFF", "the epoch of its times is unknown")
-    if abs(reference - MJDREF) > 1e-6:
-        raise InputFileError(f"{path}: its times count from MJD {reference}, XRISM's from {MJDREF:.10f}.", INSPECT)
-    for name, expected, known in (("TIMESYS", "TT", ("TT",)), ("TIMEUNIT", "s", SECONDS)):
-        found = str(header.get(name, expected)).strip()
-        if found.upper() not in known:
-            raise InputFileError(
-                f"{path}: {name} is {found!r}, not {expected!r}; its times are not XRISM mission time.", INSPECT
-            )
+    if fault := clock_fault(header):
+        raise InputFileError(f"{path}: {fault}.", INSPECT)
 
 
 def check_identity(header: Header, path: str, obs_id: str, dataclass: str) -> None:
@@ -134,6 +127,8 @@ def event_table(file: FitsFile) -> HDU:
     if "TIME" not in table.columns:
         raise no_column(file.path, "TIME", list(table.columns))
     check_clock(table.header, file.path)
+    if (unit := table.columns["TIME"].unit).upper() not in ("", *SECONDS):
+        raise InputFileError(f"{file.path}: the column TIME is in {unit!r}, not in seconds.", INSPECT)
     return table
 
 

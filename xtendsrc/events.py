@@ -214,9 +214,16 @@ class EventList:
         ------
         MissingKeywordError
             If the header does not give them.
+        InputFileError
+            If they are not two rising numbers.
         """
-        number = self._number(column)
-        return int(self._keyword(f"TLMIN{number}", column)), int(self._keyword(f"TLMAX{number}", column))
+        names = [f"{key}{self._number(column)}" for key in ("TLMIN", "TLMAX")]
+        for name in names:
+            self._keyword(name, column)
+        low, high = (int(number(self.header, name, self.paths[0])) for name in names)
+        if low >= high:
+            raise InputFileError(f"{self.paths[0]}: column {column} has {names[0]}={low}, {names[1]}={high}.", INSPECT)
+        return low, high
 
     def wcs(self, frame: str = "SKY") -> WCS:
         """Return the coordinate system of the event columns; the 1-based pixel is the value of the column.

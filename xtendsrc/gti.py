@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MJDREF = 58484 + 8.0074074074e-4
 """2019-01-01T00:00:00 UTC in TT days, the epoch of XRISM mission time (MJDREFI + MJDREFF of the archive's files)."""
 
+MISSION_TIME = "make the GTI file in XRISM mission time (TT seconds since 2019-01-01 UTC), or pass pairs of Time."
+
 SECONDS = ("S", "SEC", "SECOND", "SECONDS")
 """What a unit of seconds may be called, in capitals."""
 
@@ -100,17 +102,10 @@ class GTI:
         MissingGTIError
             If no extension, or more than one, answers.
         GTIError
-            If the file counts time from another epoch than XRISM's.
+            If the file says that its times are not XRISM mission time.
         """
         file = open_fits(path)
-        hdu = find_gti(file, ext)
-        reference = mjdref(hdu.header)
-        if reference is not None and abs(reference - MJDREF) > 1e-6:
-            raise GTIError(
-                f"{path}[{hdu.name}]: its times count from MJD {reference}, XRISM's from {MJDREF:.10f}.",
-                "make the GTI file in XRISM mission time (TT seconds since 2019-01-01 UTC), or pass pairs of Time.",
-            )
-        return read_gti(file, hdu)
+        return read_gti(file, find_gti(file, ext))
 
     @classmethod
     def from_hdu(cls, hdu: fits.BinTableHDU) -> GTI:
@@ -121,6 +116,8 @@ class GTI:
                 f"Extension {hdu.name}: a GTI table needs columns START and STOP, this one has {', '.join(names)}.",
                 "give the extension that holds good time intervals.",
             )
+        if fault := clock_fault(hdu.header):
+            raise GTIError(f"Extension {hdu.name}: {fault}.", MISSION_TIME)
         zero = timezero(hdu.header)
         start, stop = (np.asarray(hdu.data[names[n]], dtype=np.float64) + zero for n in ("START", "STOP"))
         return cls(start, stop)
@@ -261,6 +258,18 @@ def mjdref(header: Any) -> float | None:
     return float(header["MJDREF"]) if "MJDREF" in header else None
 
 
+def clock_fault(header: Any) -> str:
+    """What a header says that its times are, other than seconds of TT since XRISM's epoch; empty if nothing else."""
+    reference = mjdref(header)
+    if reference is not None and abs(reference - MJDREF) > 1e-6:
+        return f"its times count from MJD {reference}, XRISM's from {MJDREF:.10f}"
+    for name, expected, known in (("TIMESYS", "TT", ("TT",)), ("TIMEUNIT", "s", SECONDS)):
+        found = str(header.get(name, expected)).strip()
+        if found.upper() not in known:
+            return f"{name} is {found!r}, not {expected!r}, so that its times are not XRISM mission time"
+    return ""
+
+
 def find_gti(file: FitsFile, ext: str | None = None) -> HDU:
     """Return the extension of a file that holds its good time intervals.
 
@@ -287,7 +296,15 @@ def find_gti(file: FitsFile, ext: str | None = None) -> HDU:
 
 
 def read_gti(file: FitsFile, hdu: HDU) -> GTI:
-    """Intervals of one extension of an open file, shifted by the extension's own TIMEZERO."""
+    """Intervals of one extension of an open file, shifted by the extension's own TIMEZERO.
+
+    Raises
+    ------
+    GTIError
+        If the extension says that its times are not XRISM mission time, or holds no intervals.
+    """
+    if fault := clock_fault(hdu.header):
+        raise GTIError(f"{file.path}[{hdu.name}]: {fault}.", MISSION_TIME)
     zero = timezero(hdu.header)
     start, stop = (file.column(hdu, n).astype(np.float64) + zero for n in ("START", "STOP"))
     units = {hdu.columns[n].unit for n in ("START", "STOP")}

@@ -10,7 +10,7 @@ from astropy.io import fits
 import xtendsrc as xs
 from tests.products.ogip import DATA, SHARED
 from xtendsrc.engines.native.responses import enclosed_fraction
-from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError, ProductError
+from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError, ProductError, RegionError
 from xtendsrc.nominal import psf_eef
 from xtendsrc.regions import RegionSet, Shape
 
@@ -67,6 +67,9 @@ def test_fraction_of_a_uniform_map_is_the_encircled_energy(spectrum, full, arcmi
     assert enclosed_fraction(disc, exposed, full.geometry) == pytest.approx((arcmin / 8) ** 2, rel=0.03)
     with pytest.raises(EngineUnavailableError, match="BETAMODEL"):
         enclosed_fraction(replace(request, source_type="BETAMODEL"), exposed, full.geometry)
+    on_det = RegionSet("DET", (Shape("circle", (733, 731, 34 * arcmin)),))
+    with pytest.raises(RegionError, match="DET pixels cannot be used on the SKY grid"):
+        enclosed_fraction(replace(request, region=on_det), exposed, full.geometry)
 
 
 def test_gaps_and_bad_columns_lower_the_area(spectrum, full):

@@ -317,6 +317,20 @@ def test_times_that_are_not_mission_time(tmp_path, files, header, reason):
         EventList.read(path)
 
 
+def test_column_of_times_that_is_not_in_seconds(tmp_path, files):
+    path = files.write(tmp_path / "unit.evt")
+    path.write_bytes(path.read_bytes().replace(b"TUNIT1  = 's", b"TUNIT1  = 'd", 1))
+    with pytest.raises(InputFileError, match=told(path, "TIME is in 'd'")):
+        EventList.read(path)
+
+
+@pytest.mark.parametrize("value", ["none", 0, -5])
+def test_limits_that_are_none(tmp_path, files, value):
+    events = EventList.read(files.write(tmp_path / "lim.evt", header={"TLMAX7": value}))
+    with pytest.raises(InputFileError, match=told(Path("lim.evt"), "TLMAX7")):
+        events.limits("X")
+
+
 def test_scale_and_unit_may_be_left_unsaid(tmp_path, files):
     assert len(EventList.read(files.write(tmp_path / "e.evt", drop=["TIMESYS", "TIMEUNIT"]))) == 2000
 

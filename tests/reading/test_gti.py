@@ -112,11 +112,21 @@ def test_several_gti_extensions_need_a_name(tmp_path, files):
         GTI.read(path)
 
 
-def test_another_mission_s_clock_is_refused(tmp_path, files):
-    path = tmp_path / "swift.gti"
-    files.gti_hdu([(0.0, 9.0)], MJDREFI=51910, MJDREFF=7.428703703703703e-4).writeto(path)
-    with pytest.raises(GTIError, match=r"swift.gti.*51910.* Next step"):
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4}, "51910"),
+        ({"TIMESYS": "UTC"}, "TIMESYS is 'UTC', not 'TT'"),
+        ({"TIMEUNIT": "d"}, "TIMEUNIT is 'd', not 's'"),
+    ],
+)
+def test_another_clock_is_refused(tmp_path, files, header, reason):
+    path, hdu = tmp_path / "other.gti", files.gti_hdu([(0.0, 9.0)], **header)
+    hdu.writeto(path)
+    with pytest.raises(GTIError, match=rf"other.gti.*{reason}.* Next step"):
         GTI.read(path)
+    with pytest.raises(GTIError, match=rf"GTI.*{reason}.* Next step"):
+        GTI.from_hdu(hdu)
 
 
 def test_a_table_without_the_columns_is_refused():

@@ -136,10 +136,15 @@ def enclosed_fraction(request: ARFRequest, exposed: np.ndarray, geometry: Geomet
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    RegionError
+        If the region is in DET pixels.
     """
     from xtendsrc.regions import calibration_discs
 
-    region = request.region.to_pixels(geometry.wcs) if request.region.frame == "icrs" else request.region
+    region = request.region.to_pixels(geometry.wcs)
     if request.exclude_calibration:
         region = region.without(calibration_discs(geometry, region.frame))
     inside = region.image_mask(((1, exposed.shape[1]), (1, exposed.shape[0])))

@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 
 import xtendsrc as xs
 from tests.products.ogip import DATA
-from xtendsrc.errors import InputNotFoundError, ProductError, RegionError, RequestError
+from xtendsrc.errors import InputNotFoundError, ProductError, RegionError, RequestError, UnitsError
 from xtendsrc.missiontime import mission_seconds, mission_time
 from xtendsrc.products.collection import Products
 from xtendsrc.products.image import Image, image_wcs, unbinned_wcs
@@ -50,6 +50,7 @@ def test_looking_at_a_product_makes_nothing(source, tmp_path):
     assert set(products.table["status"]) == {"missing"}
     assert len(products.select(binning=8)) == len(products.select(kind="image", status="missing")) / 2
     assert len(products.select(channels=(100, 332))) == len(products.select(kind="image"))
+    assert list(products.select(energy=(0.6, 2) * u.keV)) == list(products.select(channels=(100, 332)))
     assert not list((tmp_path / "out").rglob("*.fits"))
     with pytest.raises(ProductError, match="has not been made"):
         _ = products[0].provenance
@@ -106,6 +107,17 @@ def test_a_file_that_changes_is_read_again(tmp_path):
 
 
 # --- collections ---------------------------------------------------------------------------------------------------
+
+
+def test_net_curves_are_selected_by_what_was_asked_for(source):
+    curves = source.lightcurves(energy=[(0.5, 2) * u.keV, (2, 10) * u.keV], bin=[100, 200] * u.s)
+    each = len(source.dataclasses())
+    assert len(curves) == 4 * each
+    assert len(curves.select(bin=200 * u.s)) == 2 * each
+    assert len(curves.select(bin=3 * u.min)) == 0
+    assert {c.request.source.selection.channels for c in curves.select(energy=(0.5, 2) * u.keV)} == {(83, 332)}
+    with pytest.raises(UnitsError):
+        curves.select(bin=200)
 
 
 def test_collections_select_slice_and_add(images):

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
+from xtendsrc.arguments import seconds
 from xtendsrc.errors import RequestError
+from xtendsrc.instrument import band_to_channels
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -49,13 +51,14 @@ class Products(Sequence["Product"]):
         ----------
         **wanted
             For example ``obs_id="900001010"``, ``dataclass="300000a0"``, ``kind="image"``, ``status="failed"``,
-            ``channels=(83, 1666)``, ``binning=4``.
+            ``energy=(0.5, 10) * u.keV`` or ``channels=(83, 1666)``, ``bin=200 * u.s``, ``binning=4``.
 
         Raises
         ------
         RequestError
             If no product here has such an attribute.
         """
+        wanted = dict(_as_requested(name, value) for name, value in wanted.items())
         for name in wanted:
             if self._products and all(_field(p, name) is _ABSENT for p in self._products):
                 raise RequestError(f"No product here has a field {name!r}.", "see .table for what can be selected.")
@@ -104,13 +107,21 @@ _ABSENT = object()
 _IDENTITY = ("source", "obs_id", "dataclass", "kind", "key", "engine", "status", "status_reason")
 
 
+def _as_requested(name: str, value: Any) -> tuple[str, Any]:
+    """Give a condition as requests have it: bands as channels, times in seconds."""
+    if name == "energy":
+        return "channels", band_to_channels(value)
+    return name, seconds(value) if name == "bin" else value
+
+
 def _field(product: Product, name: str) -> Any:
     """Give a field of a product without making it: what it is and its state first, then what was asked for."""
     request = product._request
     if name in _IDENTITY:
         return getattr(product, name)
-    selections = [getattr(r, "selection", None) for r in (request, getattr(request, "source", None))]
-    for holder in (request, *selections, None if request else product):
+    requests = (request, getattr(request, "source", None))  # that of a net curve's source
+    selections = [getattr(r, "selection", None) for r in requests]
+    for holder in (*requests, *selections, None if request else product):
         if hasattr(holder, name):
             return getattr(holder, name)
     return _ABSENT

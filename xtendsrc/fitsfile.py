@@ -159,13 +159,15 @@ def open_fits(path: str | Path) -> FitsFile:
     key = (str(Path(path).resolve()), stat.st_size, stat.st_mtime_ns)
     with _guard:
         lock = _opening.setdefault(key, threading.Lock())
-    with lock:
-        opened = _open_files.get(key)
-        if opened is None:
-            opened = FitsFile(path)
-            _open_files[key] = opened
-    with _guard:
-        _opening.pop(key, None)
+    try:
+        with lock:
+            opened = _open_files.get(key)
+            if opened is None:
+                opened = FitsFile(path)
+                _open_files[key] = opened
+    finally:
+        with _guard:
+            _opening.pop(key, None)
     return opened
 
 

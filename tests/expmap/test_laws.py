@@ -143,6 +143,14 @@ def test_all_spans_of_a_flickering_pixel_count(make_pointing, thousand_seconds):
     assert made.data[399, 500] == 800.0
 
 
+def test_pixels_that_flicker_from_one_moment_on_are_all_lost():
+    y, x = (v.ravel() + 1 for v in np.indices((100, 100)))
+    start = np.full(x.size, 150123456.7)
+    spans = Flickering(x, y, start, start + 98765.4321)
+    lost = spans.lost(GTI([start[0] + 100], [start[0] + 1100]), (100, 100))
+    np.testing.assert_allclose(lost, 1000.0, atol=1e-3)
+
+
 def test_wide_bins_are_enough_for_a_steady_pointing(make_pointing, thousand_seconds):
     assert choose_bins(make_pointing(np.arange(0, 1001.0)), thousand_seconds) == (20.0, 1)
 

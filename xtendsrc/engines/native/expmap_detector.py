@@ -49,8 +49,8 @@ class Flickering:
             return self
         pixels = self.dety.astype(np.int64) * (2 * DET_SIZE) + self.detx
         names, number = np.unique(pixels, return_inverse=True)
-        zero = self.start.min()
-        step = float(self.stop.max() - zero) + 1.0  # so that spans of different pixels never touch
+        zero = self.start.min() - 0.5  # half a second on both sides: spans of different pixels never touch, and
+        step = float(self.stop.max() - zero) + 0.5  # no start is so near a multiple of the step that it is rounded down
         joined = GTI(self.start - zero + number * step, self.stop - zero + number * step)
         number = np.floor(joined.start / step).astype(np.int64)
         dety, detx = np.divmod(names[number], 2 * DET_SIZE)

@@ -324,7 +324,7 @@ class PointSource(Source):
 class ExtendedSource(Source):
     """A source that is resolved.
 
-    Its ARF is made for a flat disc of the extraction radius unless ``region`` and the ARF's options say otherwise.
+    Its ARF is made for a flat disc of ``radius`` around the position, whatever the shape of ``region``.
     """
 
     source_type: ClassVar[str] = "FLATCIRCLE"

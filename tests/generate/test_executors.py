@@ -1,5 +1,6 @@
 """The same batch on every kind of executor gives the same registry; a worker that dies costs one retry."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -105,7 +106,12 @@ def children():
     """Spawned workers of this process."""
     import psutil
 
-    return [c.pid for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # ended meanwhile, as others of this process may
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 def test_a_script_without_a_main_guard_is_not_run_again(archive, tmp_path):

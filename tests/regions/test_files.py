@@ -129,6 +129,16 @@ def test_shapes_after_the_semicolon_of_a_global_line(read):
     assert [shape.values for shape in found.shapes] == [(1, 2, 3), (4, 5, 6)]
 
 
+@pytest.mark.parametrize("include", [False, 0, "-"])
+@pytest.mark.parametrize("with_another", [True, False])
+def test_exclusions_as_the_regions_package_writes_them(read, include, with_another):
+    """One shape alone gets its properties in a global line there."""
+    hole = rg.CirclePixelRegion(rg.PixCoord(10, 10), 3, meta={"include": include})
+    others = [rg.CirclePixelRegion(rg.PixCoord(10, 10), 30)] if with_another else []
+    text = rg.Regions([*others, hole]).serialize(format="ds9")
+    assert [shape.exclude for shape in read(text).shapes] == [False] * with_another + [True]
+
+
 def test_what_stands_at_a_shape_is_stronger_than_the_global_line(read):
     text = "global include=0 source=0\nglobal color=red\nphysical\n+circle(1,2,3) # source\ncircle(4,5,6) # source=1"
     assert [shape.exclude for shape in read(text).shapes] == [False, True]
@@ -181,6 +191,8 @@ def test_lines_that_only_draw_are_skipped_and_logged(read, caplog):
         ('physical\nbox(1,2,3,4,10")', 2, "not in degrees", "degrees"),
         ("physical\npolygon(1,2,3,4,5)", 2, "5 values", "pairs"),
         ("physical\ncircle(1,2,3) # background", 2, "marked as background", "files of their own"),
+        ("physical\ncircle(1,2,3) # include=maybe", 2, "include=maybe is neither", "include=0"),
+        ("global background=True\nphysical\ncircle(1,2,3)", 3, "marked as background", "files of their own"),
         ("global source=0\nphysical\ncircle(1,2,3)", 3, "marked as background", "files of their own"),
         ("physical\ncircle(1,2,3)\nfk5\ncircle(81,-69,2')", None, "mixed", "one frame"),
         ("", None, "holds no region", "at least one"),

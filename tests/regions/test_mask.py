@@ -137,6 +137,8 @@ def test_without_takes_either_kind_but_not_both():
         ("circle", (1, 2, 0), "size of 0"),
         ("circle", (1, 2, -3), "size of -3"),
         ("circle", (1, math.nan, 3), "not finite"),
+        ("circle", (1, "2d", 3), "not plain numbers"),
+        ("circle", None, "not plain numbers"),
         ("annulus", (1, 2, 5, 4), "not between"),
         ("annulus", (1, 2, -1, 4), "not between"),
         ("elliptannulus", (1, 2, 0, 1, 4, 4, 0), "not between"),

@@ -34,6 +34,7 @@ _AREAS = {
     "rotrectangle": "rectangle",
 }
 
+_FLAGS = {"1": True, "true": True, "+": True, "0": False, "false": False, "-": False}
 _GLOBAL = re.compile(r"\s*global\b", re.IGNORECASE)
 _QUOTED = re.compile(r"\{[^}]*\}|\"[^\"]*\"|'[^']*'")
 _SHAPE = re.compile(r"^(?P<sign>[-+!]?)\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*(?:\((?P<inner>[^()]*)\)|(?P<bare>\s.*))?$")
@@ -61,9 +62,9 @@ def read_region_file(path: str | Path, frame: str = "SKY") -> RegionSet:
 
     Understood are the frames icrs, fk5 (j2000), fk4 (b1950) and galactic, all brought to ICRS by astropy, and physical
     and image, both meaning unbinned pixels of `frame` (as in HEASoft); the shapes circle, annulus, ellipse, box,
-    rectangle, polygon and elliptical and box annuli; excluded shapes by ``-``, ``!`` or ``# include=0``. Lines that
-    only draw (text, vectors, rulers) are skipped and logged. A size under a sky frame must carry its unit, since
-    HEASoft takes a bare number for pixels and ds9 for degrees.
+    rectangle, polygon and elliptical and box annuli; excluded shapes by ``-``, ``!``, ``# include=0`` or ``# include=False``.
+    Lines that only draw (text, vectors, rulers) are skipped and logged. A size under a sky frame must carry its unit,
+    since HEASoft takes a bare number for pixels and ds9 for degrees.
     """
     path = Path(path)
     state = _State(path, frame)
@@ -136,22 +137,28 @@ def _note_drawing(state: _State, number: int, comment: str) -> None:
         state.skipped.append(f"line {number}, {word[1]}")
 
 
-def _property(text: str, name: str) -> str | None:
-    """Value of a ds9 property outside any quoted text."""
-    found = re.search(rf"\b{name}\s*=\s*(\S+)", _QUOTED.sub("", text))
-    return found[1] if found else None
+def _flag(properties: str, name: str) -> bool | None:
+    """Value of a property outside any quoted text: 0 or 1 in ds9, False or True from the regions package."""
+    found = re.search(rf"\b{name}\s*=\s*(\S+)", _QUOTED.sub("", properties))
+    if found is None:
+        return None
+    if found[1].lower() not in _FLAGS:
+        raise RegionError(f"{name}={found[1]} is neither 0 nor 1.", f"Write {name}=0 or {name}=1.")
+    return _FLAGS[found[1].lower()]
 
 
 def _excluded(properties: str, default: bool) -> bool:
-    include = _property(properties, "include")
-    return default if include is None else include == "0"
+    include = _flag(properties, "include")
+    return default if include is None else not include
 
 
 def _is_background(properties: str, default: bool) -> bool:
-    """Whether shapes are background: the word ``background``, or ``source=0``, the form of a global line."""
-    words = re.findall(r"(?<![\w=])(?:background|source)(?![\w=])", _QUOTED.sub("", properties))
-    source = _property(properties, "source")
-    return "background" in words or (source == "0" if source is not None else default and not words)
+    """Whether shapes are background: the word alone, or ``source=0``, the form of a global line."""
+    words = re.findall(r"(?<![\w=])(?:background|source)(?!\w|\s*=)", _QUOTED.sub("", properties))
+    source, background = _flag(properties, "source"), _flag(properties, "background")
+    if "background" in words or background or source is False:
+        return True
+    return default and not words and source is None and background is None
 
 
 def _read_part(state: _State, number: int, part: str, comment: str) -> None:

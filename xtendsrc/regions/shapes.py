@@ -58,7 +58,12 @@ class Shape:
     def __post_init__(self) -> None:
         if self.name not in VALUES:
             raise RegionError(f"{self.name!r} is not a known shape.", f"Use one of {', '.join(VALUES)}.")
-        object.__setattr__(self, "values", tuple(float(value) for value in self.values))
+        try:
+            object.__setattr__(self, "values", tuple(float(value) for value in self.values))
+        except (TypeError, ValueError) as err:
+            raise RegionError(
+                f"The values of the {self.name}, {self.values!r}, are not plain numbers.", "Give pixels or degrees."
+            ) from err
         object.__setattr__(self, "exclude", bool(self.exclude))
         self._check_count()
         if not all(math.isfinite(value) for value in self.values):

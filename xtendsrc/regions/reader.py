@@ -62,9 +62,9 @@ def read_region_file(path: str | Path, frame: str = "SKY") -> RegionSet:
 
     Understood are the frames icrs, fk5 (j2000), fk4 (b1950) and galactic, all brought to ICRS by astropy, and physical
     and image, both meaning unbinned pixels of `frame` (as in HEASoft); the shapes circle, annulus, ellipse, box,
-    rectangle, polygon and elliptical and box annuli; excluded shapes by ``-``, ``!``, ``# include=0`` or ``# include=False``.
-    Lines that only draw (text, vectors, rulers) are skipped and logged. A size under a sky frame must carry its unit,
-    since HEASoft takes a bare number for pixels and ds9 for degrees.
+    rectangle, polygon and elliptical and box annuli; excluded shapes by ``-``, ``!``, ``# include=0`` or
+    ``# include=False``. Lines that only draw (text, vectors, rulers) are skipped and logged. A size under a sky frame
+    must carry its unit, since HEASoft takes a bare number for pixels and ds9 for degrees.
     """
     path = Path(path)
     state = _State(path, frame)

@@ -169,11 +169,3 @@ def hasty():
 @pytest.fixture
 def local(tmp_path):
     return tmp_path / "XRISM"
-
-
-def pytest_collection_modifyitems(config, items):
-    """Tests against the real archive run when they are chosen: ``-m remote_data``."""
-    if "remote_data" not in (config.getoption("markexpr") or ""):
-        for item in items:
-            if item.get_closest_marker("remote_data"):
-                item.add_marker(pytest.mark.skip(reason="talks to the real archive; choose with -m remote_data"))

@@ -196,7 +196,7 @@ def test_unknown_names_and_silent_resolvers_are_told_apart(sesame):
         archive.resolve("N132D")
     with pytest.raises(ArchiveError, match="not remembered"):
         archive.resolve("N132D", offline=True)
-    with pytest.raises(RequestError, match="empty"):
+    with pytest.raises(RequestError, match="is not the name of a target"):
         archive.resolve("  ")
 
 

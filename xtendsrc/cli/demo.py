@@ -161,4 +161,5 @@ def _print_table(products: list[Any], pictures: dict[str, Path]) -> None:
     for product in (p for group in products for p in group):
         engine = product.provenance["engine"]
         print(f"{product.obs_id:10} {product.dataclass:9} {product.request.label:36} {engine:8} {product.path}")
-    print(f"\n{len(pictures)} pictures and more in {next(iter(pictures.values())).parent}")
+    place = next(iter(pictures.values())).parent
+    print(f"\n{len(list(place.glob('*.png')))} pictures in {place}")

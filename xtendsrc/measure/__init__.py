@@ -1,0 +1,1 @@
+"""Pure numbers from events, masks, attitude and spectra: arrays in, arrays out."""

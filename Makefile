@@ -39,7 +39,7 @@ test-slow: .venv/.test
 	$(BIN)/pytest -n 2 --also slow
 
 soak: .venv/.test
-	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s --also soak -m soak tests/faults
+	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s --also soak -m soak tests/registry/faults
 
 bench: .venv/.test
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from xtendsrc.engines.native.expmap import exposure_map
-from xtendsrc.engines.native.expmap_attitude import Attitude, choose_bins
-from xtendsrc.engines.native.expmap_detector import detector_of
-from xtendsrc.engines.native.expmap_geometry import FocalPlane
-from xtendsrc.events import read_header
-from xtendsrc.gti import GTI
+from xtendsrc.events.eventlist import read_header
+from xtendsrc.events.gti import GTI
+from xtendsrc.measure.attitude import Attitude, choose_bins
+from xtendsrc.measure.detector import detector_of
+from xtendsrc.measure.focalplane import FocalPlane
+from xtendsrc.products.expmap.native import exposure_map
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "expmap" / "steady"
 

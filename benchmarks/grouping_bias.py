@@ -23,8 +23,8 @@ from scipy.optimize import least_squares
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 
-from xtendsrc import nominal
-from xtendsrc.grouping import group
+from xtendsrc.measure.grouping import group
+from xtendsrc.responses import nominal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,7 @@ ROLL = 30.0
 BAND = (0.5, 10.0) * u.keV
 CHANNELS = slice(83, 1667)
 RATE, EXPOSURE = 4.0, 1.25 * u.ks
-"""So bright that the vignetted sky, which no background region has right (`xtendsrc.background`), is 0.1 sigma."""
+"""So bright that the vignetted sky, which no background region has right, is 0.1 sigma."""
 PLACES = {
     "300000a0": {
         "on axis": (733.0, 731.0),

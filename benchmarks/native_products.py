@@ -20,9 +20,10 @@ import numpy as np
 from astropy.io import fits
 
 from xtendsrc.engines import native
-from xtendsrc.engines.job import Job
+from xtendsrc.engines.protocol import Job
+from xtendsrc.events.selection import Selection
+from xtendsrc.products.request import ImageRequest, LightCurveRequest, SpectrumRequest
 from xtendsrc.regions import RegionSet, Shape
-from xtendsrc.request import ImageRequest, LightCurveRequest, Selection, SpectrumRequest
 
 BANDS = [(100, 1666), (100, 333), (334, 1666), (66, 333)]
 CURVES = [(100, 333), (334, 999), (1000, 1666)]

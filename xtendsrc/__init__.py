@@ -11,10 +11,10 @@ from xtendsrc.settings import settings as settings
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Observation": "xtendsrc.observation",
-    "PointSource": "xtendsrc.source",
-    "ExtendedSource": "xtendsrc.source",
-    "Sample": "xtendsrc.sample",
+    "Observation": "xtendsrc.source.observation",
+    "PointSource": "xtendsrc.source.source",
+    "ExtendedSource": "xtendsrc.source.source",
+    "Sample": "xtendsrc.source.sample",
     "Registry": "xtendsrc.registry",
     "Image": "xtendsrc.products",
     "ExpMap": "xtendsrc.products",
@@ -23,7 +23,7 @@ _WHERE = {
     "Spectrum": "xtendsrc.products",
     "RMF": "xtendsrc.products",
     "ARF": "xtendsrc.products",
-    "GTI": "xtendsrc.gti",
+    "GTI": "xtendsrc.events.gti",
     "compute": "xtendsrc.generate",
     "plan": "xtendsrc.generate",
     "process": "xtendsrc.generate",

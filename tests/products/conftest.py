@@ -22,7 +22,7 @@ def truth(tmp_path_factory):
     if golden.is_file():
         shutil.copy(golden, folder / golden.name)
     else:
-        from xtendsrc import nominal
+        from xtendsrc.responses import nominal
 
         made = nominal.redistribution()
         matrix = np.zeros((len(made.first), 4096), np.float32)

@@ -9,10 +9,10 @@ from astropy.io import fits
 
 import xtendsrc as xs
 from tests.products.ogip import DATA, SHARED
-from xtendsrc.engines.native.responses import enclosed_fraction
 from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError, ProductError, RegionError
-from xtendsrc.nominal import psf_eef
+from xtendsrc.products.rmf.native import enclosed_fraction
 from xtendsrc.regions import RegionSet, Shape
+from xtendsrc.responses.nominal import psf_eef
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from astropy.wcs import WCS
 import xtendsrc as xs
 from tests.products.ogip import DATA
 from xtendsrc.errors import InputNotFoundError, ProductError, RegionError, RequestError, UnitsError
-from xtendsrc.missiontime import mission_seconds, mission_time
+from xtendsrc.events.time import mission_seconds, mission_time
 from xtendsrc.products.collection import Products
-from xtendsrc.products.image import Image, image_wcs, unbinned_wcs
-from xtendsrc.products.lightcurve import LightCurve, NetCurve
+from xtendsrc.products.image.product import Image, image_wcs, unbinned_wcs
+from xtendsrc.products.lightcurve.product import LightCurve, NetCurve
 from xtendsrc.regions import RegionSet, Shape
 
 ONE = {"obs_id": "900001010"}

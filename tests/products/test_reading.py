@@ -8,7 +8,7 @@ from astropy.io import fits
 
 import xtendsrc as xs
 from xtendsrc.errors import InputFileError, InputNotFoundError, RequestError
-from xtendsrc.grouping import Scheme
+from xtendsrc.measure.grouping import Scheme
 
 KINDS = ("Image", "ExpMap", "LightCurve", "Spectrum")
 

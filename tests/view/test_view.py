@@ -13,8 +13,8 @@ from astropy.wcs import WCS
 
 from tests.products.ogip import write_spectrum
 from xtendsrc.errors import RequestError
-from xtendsrc.products.image import Image
-from xtendsrc.products.spectrum import Spectrum
+from xtendsrc.products.image.product import Image
+from xtendsrc.products.spectrum.product import Spectrum
 
 ONE = {"obs_id": "900001010"}
 
@@ -42,6 +42,7 @@ KINDS = ("fine", "image", "expmap", "netcurve", "lightcurve", "spectrum", "rmf",
 
 @pytest.fixture(autouse=True)
 def _close():
+    plt.close("all")
     yield
     plt.close("all")
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.fitsfile import open_fits
-from xtendsrc.gti import find_gti
+from xtendsrc.events.fitsfile import open_fits
+from xtendsrc.events.gti import find_gti
 from xtendsrc.instrument import DET_SIZE
 
 if TYPE_CHECKING:
     from xtendsrc.archive.findings import Collector, Severity
-    from xtendsrc.events import EventList
-    from xtendsrc.fitsfile import FitsFile
-    from xtendsrc.fitstable import HDU
+    from xtendsrc.events.eventlist import EventList
+    from xtendsrc.events.fitsfile import FitsFile
+    from xtendsrc.events.fitstable import HDU
 
 CODES = {-1, 0, 1, 2}
 POINTINGS = (("XTD_RA_PNT", "XTD_DEC_PNT"), ("SXI_RA_PNT", "SXI_DEC_PNT"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import RequestError
-from xtendsrc.gti import MJDREF, mjdref, timezero
+from xtendsrc.events.gti import MJDREF, mjdref, timezero
 from xtendsrc.instrument import (
     DET_SIZE,
     PI_CHANNELS,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from xtendsrc.archive.findings import Collector, Severity
-    from xtendsrc.events import EventList
-    from xtendsrc.fitstable import HDU
+    from xtendsrc.events.eventlist import EventList
+    from xtendsrc.events.fitstable import HDU
 
 ALL = "no product can be made"
 SKY = "no image, region or exposure map can be made"

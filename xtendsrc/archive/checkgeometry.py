@@ -20,7 +20,7 @@ from xtendsrc.instrument import (
 
 if TYPE_CHECKING:
     from xtendsrc.archive.findings import Collector
-    from xtendsrc.events import EventList
+    from xtendsrc.events.eventlist import EventList
 
 SAMPLE = 200_000
 GRADES = {0, 2, 3, 4, 6}

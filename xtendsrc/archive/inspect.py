@@ -14,8 +14,8 @@ from xtendsrc.archive.checkgeometry import check_calibration, check_footprints, 
 from xtendsrc.archive.findings import SEVERITIES, Collector, Finding
 from xtendsrc.archive.layout import discover, unknown_names
 from xtendsrc.errors import XtendsrcError
-from xtendsrc.events import EventList
-from xtendsrc.fitsfile import open_fits
+from xtendsrc.events.eventlist import EventList
+from xtendsrc.events.fitsfile import open_fits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from html import escape
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -206,15 +207,11 @@ class ObservationTable:
 
     def view_sky(self, ax: Any = None, **options: Any) -> Any:
         """Draw the pointings on the sky; see `xtendsrc.view.archive.view_sky`."""
-        from xtendsrc.view.archive import view_sky
-
-        return view_sky(self, ax, **options)
+        return resolve_name("xtendsrc.view.archive:view_sky")(self, ax, **options)
 
     def view_timeline(self, ax: Any = None, **options: Any) -> Any:
         """Draw when the observations were made; see `xtendsrc.view.archive.view_timeline`."""
-        from xtendsrc.view.archive import view_timeline
-
-        return view_timeline(self, ax, **options)
+        return resolve_name("xtendsrc.view.archive:view_timeline")(self, ax, **options)
 
     def summary(self) -> Table:
         """Give the columns worth reading, dates as days."""

@@ -68,7 +68,7 @@ def search(
     """
     from astropy.coordinates import SkyCoord
 
-    from xtendsrc.arguments import arcminutes
+    from xtendsrc.events.quantities import arcminutes
 
     limit = RADIUS if radius is None else arcminutes(radius)
     if not limit > 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
     from xtendsrc.products.base import Product
-    from xtendsrc.source import Source
+    from xtendsrc.source.source import Source
 
 SEED = 20190101
 OBSERVATIONS = {"900001010": ("300000a0",), "900002010": ("31100010", "32000010")}

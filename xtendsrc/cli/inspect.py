@@ -67,7 +67,7 @@ def _print_role(role: str, paths: Sequence[Path], indent: int = 2) -> None:
 
 def _facts(files: ObservationFiles, code: str) -> str:
     from xtendsrc.errors import XtendsrcError
-    from xtendsrc.events import EventList
+    from xtendsrc.events.eventlist import EventList
     from xtendsrc.instrument import DataClassCode
 
     try:

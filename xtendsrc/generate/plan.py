@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from xtendsrc.arguments import engine_name
 from xtendsrc.errors import (
     CalibrationMissingError,
     EngineUnavailableError,
@@ -18,6 +17,7 @@ from xtendsrc.errors import (
     RequestError,
     XtendsrcError,
 )
+from xtendsrc.events.quantities import engine_name
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from xtendsrc.products.base import Product, Target
+    from xtendsrc.products.request import Request
     from xtendsrc.registry import Registry
-    from xtendsrc.request import Request
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def flatten(things: Iterable[object]) -> list[Product]:
         If something else is among them.
     """
     from xtendsrc.products.base import Product
-    from xtendsrc.products.ratemap import RateMap
+    from xtendsrc.products.ratemap.product import RateMap
 
     flat: list[Product] = []
     for thing in things:

@@ -226,7 +226,7 @@ def _not_cleaned(found: ObservationFiles) -> list[str]:
 
 def _release(found: ObservationFiles, code: str) -> str:
     """Date of Xtend's calibration that the events name; empty if they name none, which counts as old."""
-    from xtendsrc.events import read_header
+    from xtendsrc.events.eventlist import read_header
 
     header = read_header(found.roles(code)["events"][0])
     match = XTEND_CALDB.search(str(header.get("CALDBVER", "")))
@@ -318,7 +318,7 @@ def _process_one(task: _Task, how: Processing) -> Outcome:
 
 def _pipeline(raw: RawFiles, staging: Path, how: Processing) -> None:
     """Run the recipe into a directory on the output's file system."""
-    from xtendsrc.engines.heasoft.recipes.process import process as recipe
+    from xtendsrc.engines.heasoft.pipeline import process as recipe
 
     shutil.rmtree(staging, ignore_errors=True)
     recipe(

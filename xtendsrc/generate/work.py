@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.engines.job import Job, Made
+from xtendsrc.engines.protocol import Job, Made
+from xtendsrc.engines.scratch import scratch_directory
 from xtendsrc.errors import XtendsrcError
 from xtendsrc.generate.report import Outcome
-from xtendsrc.scratch import scratch_directory
 from xtendsrc.settings import SettingValues, settings
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ _WHERE = {
     "Product": "xtendsrc.products.base",
     "Target": "xtendsrc.products.base",
     "Products": "xtendsrc.products.collection",
-    "Image": "xtendsrc.products.image",
-    "ExpMap": "xtendsrc.products.expmap",
-    "RateMap": "xtendsrc.products.ratemap",
-    "LightCurve": "xtendsrc.products.lightcurve",
-    "NetCurve": "xtendsrc.products.lightcurve",
-    "Spectrum": "xtendsrc.products.spectrum",
-    "RMF": "xtendsrc.products.responses",
-    "ARF": "xtendsrc.products.responses",
+    "Image": "xtendsrc.products.image.product",
+    "ExpMap": "xtendsrc.products.expmap.product",
+    "RateMap": "xtendsrc.products.ratemap.product",
+    "LightCurve": "xtendsrc.products.lightcurve.product",
+    "NetCurve": "xtendsrc.products.lightcurve.product",
+    "Spectrum": "xtendsrc.products.spectrum.product",
+    "RMF": "xtendsrc.products.rmf.product",
+    "ARF": "xtendsrc.products.rmf.product",
 }
 
 __all__ = sorted(_WHERE)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from astropy.io import fits
 
+    from xtendsrc.products.request import Request
     from xtendsrc.regions import RegionSet
     from xtendsrc.registry import Registry
-    from xtendsrc.request import Request
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Target:
     Parameters
     ----------
     files : mapping of str to tuple of str
-        Input files of one data class by role (see `xtendsrc.engines.job.Job`).
+        Input files of one data class by role (see `xtendsrc.engines.protocol.Job`).
     registry : Registry
         The registry of the output directory.
     source : str

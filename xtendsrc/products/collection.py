@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
-from xtendsrc.arguments import seconds
 from xtendsrc.errors import RequestError
+from xtendsrc.events.quantities import seconds
 from xtendsrc.instrument import band_to_channels
 
 if TYPE_CHECKING:

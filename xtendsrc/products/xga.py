@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from astropy.units import Quantity
 
-    from xtendsrc.products.image import ImageLike
-    from xtendsrc.products.lightcurve import LightCurve
+    from xtendsrc.products.image.product import ImageLike
+    from xtendsrc.products.lightcurve.product import LightCurve
 
 _ABOUT = {"instrument": "xtend", "stdout_str": "", "stderr_str": "", "gen_cmd": "", "telescope": "xrism"}
 """No output of tasks: XGA would parse it as that of XMM-Newton's; no command: XGA would write it into the file."""

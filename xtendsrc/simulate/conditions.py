@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from xtendsrc import nominal
 from xtendsrc.errors import RequestError
 from xtendsrc.instrument import FOC_OFFSET, OPTICAL_AXIS
+from xtendsrc.responses import nominal
 
 FLUORESCENCE = (
     (1.487, 4e-5),

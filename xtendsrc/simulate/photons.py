@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc import nominal
 from xtendsrc.errors import RequestError
 from xtendsrc.instrument import (
     CALIBRATION_SOURCES,
@@ -25,6 +24,7 @@ from xtendsrc.instrument import (
     det_to_act,
     foc_to_det,
 )
+from xtendsrc.responses import nominal
 
 if TYPE_CHECKING:
     from xtendsrc.simulate.conditions import Background, Conditions

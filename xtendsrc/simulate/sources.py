@@ -9,9 +9,9 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from xtendsrc import nominal
 from xtendsrc.errors import RequestError, UnitsError
 from xtendsrc.instrument import band_to_channels
+from xtendsrc.responses import nominal
 from xtendsrc.simulate.spectra import PhotonSpectrum, PowerLaw
 
 LightCurveFunction = Callable[[np.ndarray], np.ndarray]

@@ -71,9 +71,9 @@ def observation(
 ) -> Path:
     """Simulate an observation and write it as the archive would.
 
-    The same arguments give the same bytes. Spectra go through the nominal response (`xtendsrc.nominal`), whose areas
-    count events of good grades on good pixels; charge-injection rows and bad pixels are cut on top. There is no
-    pile-up, and no trail of photons that arrive during read-out.
+    The same arguments give the same bytes. Spectra go through the nominal response (`xtendsrc.responses.nominal`),
+    whose areas count events of good grades on good pixels; charge-injection rows and bad pixels are cut on top. There
+    is no pile-up, and no trail of photons that arrive during read-out.
 
     Parameters
     ----------

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 
-from xtendsrc import nominal
 from xtendsrc.instrument import CALIBRATION_SOURCES, DET_SIZE, PIXEL_ARCSEC, band_to_channels
+from xtendsrc.responses import nominal
 from xtendsrc.simulate.photons import cxb_photons, particle_rate, pixel
 from xtendsrc.simulate.sources import Point
 

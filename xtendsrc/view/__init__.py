@@ -8,15 +8,15 @@ from __future__ import annotations
 from xtendsrc.lazy import attach
 
 _WHERE = {
-    "view_image": "xtendsrc.view.image",
-    "view_expmap": "xtendsrc.view.image",
-    "view_ratemap": "xtendsrc.view.image",
-    "view_source_regions": "xtendsrc.view.image",
-    "view_lightcurve": "xtendsrc.view.lightcurve",
-    "view_netcurve": "xtendsrc.view.lightcurve",
-    "view_spectrum": "xtendsrc.view.spectrum",
-    "view_rmf": "xtendsrc.view.responses",
-    "view_arf": "xtendsrc.view.responses",
+    "view_image": "xtendsrc.products.image.view",
+    "view_expmap": "xtendsrc.products.image.view",
+    "view_ratemap": "xtendsrc.products.image.view",
+    "view_source_regions": "xtendsrc.products.image.view",
+    "view_lightcurve": "xtendsrc.products.lightcurve.view",
+    "view_netcurve": "xtendsrc.products.lightcurve.view",
+    "view_spectrum": "xtendsrc.products.spectrum.view",
+    "view_rmf": "xtendsrc.products.rmf.view",
+    "view_arf": "xtendsrc.products.rmf.view",
     "gallery": "xtendsrc.view.figure",
     "save": "xtendsrc.view.figure",
 }

@@ -9,17 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines.heasoft.discovery import Installation, find_installation, installation
-from xtendsrc.engines.heasoft.kinds import SUPPORTED_KINDS, refusal
+from xtendsrc.engines.heasoft.kinds import NEEDS_CALDB, SUPPORTED_KINDS, refusal
 from xtendsrc.engines.heasoft.processes import cancel_running
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.heasoft.usercall import UserTask
-from xtendsrc.scratch import sweep
+from xtendsrc.engines.scratch import sweep
+from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from xtendsrc.engines.job import Job, Made
+    from xtendsrc.engines.protocol import Job, Made
     from xtendsrc.settings import RunnerName
 
 __all__ = [
@@ -43,13 +44,13 @@ __all__ = [
 ]
 
 
-_LATE = {"process": "process", "calibration_region": "regions", "nxb_spectrum": "regions"}
+_LATE = {"process": "pipeline", "calibration_region": "regions", "nxb_spectrum": "regions"}
 
 
 def __getattr__(name: str) -> Any:
     """Load what needs NumPy and astropy only when it is asked for."""
     if name in _LATE:
-        return getattr(import_module(f"{__name__}.recipes.{_LATE[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -117,6 +118,13 @@ def make(job: Job, scratch: Path) -> Made:
     TaskError
         A task failed, or its output is not what was asked for.
     """
-    from xtendsrc.engines.heasoft.recipes import make_product
+    from xtendsrc.engines.heasoft.bench import Bench
 
-    return make_product(job, scratch)
+    kind = job.request.kind
+    installed = installation()
+    if reason := refusal(kind, installed):
+        error = CalibrationMissingError if kind in NEEDS_CALDB else EngineUnavailableError
+        raise error(f"HEASoft cannot make this {kind}: {reason}.", "see `xtendsrc doctor`.")
+    recipe = import_module(f"xtendsrc.products.{'arf' if kind == 'raytrace' else kind}.heasoft")
+    made: Made = getattr(recipe, f"make_{kind}")(job, Bench(installed, scratch))
+    return made

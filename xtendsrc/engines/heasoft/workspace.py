@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xtendsrc.engines.scratch import make_private, scratch_base, scratch_directory
 from xtendsrc.errors import InputNotFoundError, TaskError
-from xtendsrc.scratch import make_private, scratch_base, scratch_directory
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:

@@ -18,22 +18,22 @@ from xtendsrc.errors import EngineUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from xtendsrc.engines.job import Job, Made
     from xtendsrc.engines.native.selection import Batch
+    from xtendsrc.engines.protocol import Job, Made
 
 __all__ = ["SUPPORTED_KINDS", "make"]
 
 log = logging.getLogger("xtendsrc.engines.native")
 
 _MAKERS = {
-    "image": ("image", "make_image"),
-    "lightcurve": ("lightcurve", "make_lightcurve"),
-    "spectrum": ("spectrum", "make_spectrum"),
-    "expmap": ("expmap", "make_expmap"),
-    "sourcespectrum": ("backscal", "make_sourcespectrum"),
-    "netcurve": ("netcurve", "make_netcurve"),
-    "rmf": ("responses", "make_rmf"),
-    "arf": ("responses", "make_arf"),
+    "image": ("image.native", "make_image"),
+    "lightcurve": ("lightcurve.native", "make_lightcurve"),
+    "spectrum": ("spectrum.native", "make_spectrum"),
+    "expmap": ("expmap.native", "make_expmap"),
+    "sourcespectrum": ("sourcespectrum.native", "make_sourcespectrum"),
+    "netcurve": ("netcurve.native", "make_netcurve"),
+    "rmf": ("rmf.native", "make_rmf"),
+    "arf": ("rmf.native", "make_arf"),
 }
 
 SUPPORTED_KINDS = frozenset(_MAKERS)
@@ -72,4 +72,4 @@ def _maker(kind: str) -> Callable[[Job, Batch], Made]:
             f"The native engine makes no {kind}.", f"it makes {', '.join(sorted(SUPPORTED_KINDS))}; use HEASoft."
         )
     module, name = _MAKERS[kind]
-    return getattr(import_module(f"xtendsrc.engines.native.{module}"), name)
+    return getattr(import_module(f"xtendsrc.products.{module}"), name)

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from xtendsrc.engines.job import Made
-from xtendsrc.engines.native.blocks import hdu_bytes
-from xtendsrc.engines.native.fits import common_cards, creator, standard_cards, table_block
+from xtendsrc.engines.native.cards import common_cards, creator, standard_cards, table_block
+from xtendsrc.engines.protocol import Made
 from xtendsrc.errors import GTIError, MissingColumnError, MissingKeywordError, RegionError
-from xtendsrc.eventheader import check_identity
-from xtendsrc.events import EventList
-from xtendsrc.gti import GTI
+from xtendsrc.events.eventlist import EventList
+from xtendsrc.events.fitsblocks import hdu_bytes
+from xtendsrc.events.gti import GTI
+from xtendsrc.events.header import check_identity
 from xtendsrc.instrument import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from pathlib import Path
 
-    from xtendsrc.engines.job import Job
-    from xtendsrc.engines.native.blocks import CardValues
+    from xtendsrc.engines.protocol import Job
+    from xtendsrc.events.fitsblocks import CardValues
+    from xtendsrc.events.selection import Selection
     from xtendsrc.regions import RegionSet
-    from xtendsrc.request import Selection
 
 log = logging.getLogger("xtendsrc.engines.native")
 

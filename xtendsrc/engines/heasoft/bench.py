@@ -1,0 +1,96 @@
+"""Where one product is made: runs its tasks, and keeps what they were and what they said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtendsrc.engines.heasoft.task import Call, TaskResult, run
+from xtendsrc.engines.protocol import Made
+from xtendsrc.errors import TaskError
+
+if TYPE_CHECKING:
+    from xtendsrc.engines.heasoft.discovery import Installation
+    from xtendsrc.engines.native.selection import EventMasks
+    from xtendsrc.engines.protocol import Job
+
+
+class Bench:
+    """The tools of one product.
+
+    Parameters
+    ----------
+    installed : Installation
+        The HEASoft to use.
+    scratch : Path
+        Private directory of the product.
+    """
+
+    def __init__(self, installed: Installation, scratch: Path) -> None:
+        self.installed = installed
+        self.scratch = Path(scratch).absolute()
+        self.results: list[TaskResult] = []
+        self.warnings: list[str] = []
+
+    def run(self, call: Call) -> TaskResult:
+        """Run a task with its outputs in scratch.
+
+        Raises
+        ------
+        TaskError
+            As `xtendsrc.engines.heasoft.task.run`; its log begins with those of the tasks before it.
+        """
+        try:
+            result = run(call, self.scratch, self.installed)
+        except TaskError as problem:
+            problem.log = self.log + problem.log
+            raise
+        self.results.append(result)
+        self.warnings.extend(f"{call.task}: {line}" for line in result.remarks)
+        return result
+
+    def events(self, job: Job) -> EventMasks:
+        """Event list of a job.
+
+        Raises
+        ------
+        InputFileError
+            If it is of another observation or data class than the job, or cannot be read.
+        """
+        from xtendsrc.engines.native.selection import Batch
+
+        return Batch([job], self.scratch).events(job)
+
+    def path(self, name: str) -> Path:
+        """A file in scratch."""
+        return self.scratch / name
+
+    @property
+    def log(self) -> str:
+        """Everything the tasks printed so far."""
+        return "".join(f"$ {r.command}\n{r.output.rstrip()}\n" for r in self.results)
+
+    def refuse(self, what: str, next_step: str = "look at its log.") -> TaskError:
+        """Give the error for an output that is not what was asked for, with the log."""
+        problem = TaskError(what, next_step)
+        problem.log = self.log
+        return problem
+
+    def made(self, path: Path) -> Made:
+        """Describe the finished product."""
+        from xtendsrc import __version__
+
+        versions = {"xtendsrc": __version__, "heasoft": self.installed.version or "unknown"}
+        if caldb := self.installed.caldb.version:
+            versions["caldb"] = caldb
+        if any(r.runner == "heasoftpy" for r in self.results):
+            versions["runner"] = "heasoftpy"
+        calls = [text for r in self.results for text in (r.command, r.heasoftpy_call)]
+        return Made(
+            path=str(path),
+            engine="heasoft",
+            versions=versions,
+            calls=tuple(calls),
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            log=self.log,
+        )

@@ -1,0 +1,1 @@
+"""Event files: lists, headers, good time, clocks, coordinates of columns, and FITS tables read and written."""

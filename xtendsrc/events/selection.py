@@ -1,0 +1,66 @@
+"""Which events enter a product: channels, good time and grades, as plain hashable values."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+from xtendsrc.errors import RequestError
+from xtendsrc.instrument.energy import EV_PER_CHANNEL
+
+GTIPairs = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which events enter a product.
+
+    Parameters
+    ----------
+    channels : (int, int), optional
+        First and last PI channel, both inclusive; None takes every channel.
+    gti : tuple of (float, float), optional
+        Intervals in mission seconds that are ANDed with the file's own good time intervals.
+    grades : tuple of int, optional
+        The event grades kept; None keeps all.
+    """
+
+    channels: tuple[int, int] | None = None
+    gti: GTIPairs | None = None
+    grades: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels is not None:
+            lo, hi = (whole("channels", channel) for channel in self.channels)
+            if not (0 <= lo <= hi <= 4095):
+                raise RequestError(
+                    f"PI channels {lo}..{hi} are not a range within 0..4095.",
+                    "give (first, last), both inclusive.",
+                )
+            object.__setattr__(self, "channels", (lo, hi))
+        if self.gti is not None:
+            object.__setattr__(self, "gti", tuple(sorted((float(a), float(b)) for a, b in self.gti)))
+        if self.grades is not None:
+            object.__setattr__(self, "grades", tuple(sorted({whole("grades", g) for g in self.grades})))
+            if not self.grades:
+                raise RequestError("No grade is asked for.", "give grades such as (0, 2, 3, 4, 6), or None for all.")
+
+    @property
+    def band(self) -> str:
+        """The band in words, ``0.50-10.00keV``, or ``all``."""
+        if self.channels is None:
+            return "all"
+        lo, hi = self.channels
+        return f"{lo * EV_PER_CHANNEL / 1000:.2f}-{(hi + 1) * EV_PER_CHANNEL / 1000:.2f}keV"
+
+
+def whole(name: str, value: Any) -> int:
+    """Return a plain whole number; a fraction is refused, never cut off."""
+    try:
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError as error:
+        raise RequestError(f"{name}: {value!r} is not a whole number.", f"give whole numbers for {name}.") from error
+    if isinstance(value, bool):
+        raise RequestError(f"{name}: {value!r} is not a whole number.", f"give whole numbers for {name}.")
+    return number

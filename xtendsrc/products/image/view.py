@@ -1,0 +1,358 @@
+"""Drawing images, exposure maps and rate maps."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RequestError
+from xtendsrc.view.figure import IMAGE_SIZE, new_axes
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.visualization.wcsaxes import WCSAxes as Axes
+    from astropy.wcs import WCS
+    from matplotlib.figure import Figure
+
+    from xtendsrc.products.image.product import ImageLike
+    from xtendsrc.regions import RegionSet
+
+logger = logging.getLogger(__name__)
+
+LARGEST = 640
+"""Pixels on a side above which a whole image is drawn in blocks, about those of a screen; zoomed ones and the
+product's data stay as they are."""
+STRETCHES = ("linear", "sqrt", "log", "asinh")
+LABELS = {"ct": "counts / pixel", "s": "exposure (s)", "ct / s": "counts / s / pixel"}
+REGION, EXCLUDED, BACKGROUND, CALIBRATION = "#4fd3ff", "#ff5d5d", "#ffd24f", "#7dff9b"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pixels as they are drawn, and how they lie on the axes, which count the product's own pixels.
+
+    Attributes
+    ----------
+    data : ndarray, (ny, nx)
+        What is drawn.
+    wcs : WCS
+        Coordinates of the product's own pixels.
+    block : int
+        The product's pixels on a side of a drawn one.
+    binning : int
+        Unbinned pixels on a side of the product's own.
+    frame : str
+        ``SKY`` or ``DET``.
+    """
+
+    data: np.ndarray
+    wcs: WCS
+    block: int
+    binning: int
+    frame: str
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Where a corner lies, and the side of a drawn pixel, on the axes: DET axes count unbinned pixels from 1."""
+        return (0.5, float(self.block * self.binning)) if self.frame == "DET" else (-0.5, float(self.block))
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of what is drawn."""
+        ny, nx = self.data.shape
+        corner, side = self.size
+        return corner, corner + nx * side, corner, corner + ny * side
+
+    def to_axes(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Turn unbinned 1-based pixel coordinates into those of the axes."""
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        if self.frame == "DET":
+            return x, y
+        return (x - 0.5) / self.binning - 0.5, (y - 0.5) / self.binning - 0.5
+
+    def transform(self, ax: Axes) -> Any:
+        """How the product's pixels come onto axes that may have another WCS."""
+        return ax.transData if self.frame == "DET" or self.on(ax) else ax.get_transform(self.wcs)
+
+    def on(self, ax: Axes) -> bool:
+        """Tell whether axes count this product's pixels."""
+        return self.frame == "DET" or bool(ax.wcs.to_header(relax=True) == self.wcs.to_header(relax=True))
+
+
+def view_image(
+    product: ImageLike,
+    ax: Axes | None = None,
+    *,
+    stretch: str = "asinh",
+    smooth: float = 0.0,
+    view_regions: bool = False,
+    regions: Any = None,
+    calibration: bool = False,
+    zoom_in: Any = False,
+    cross_hair: Any = None,
+    cmap: str = "gnuplot2",
+    limits: tuple[float | None, float | None] = (None, None),
+    title: str | None = None,
+    colorbar: bool = True,
+    figure: Figure | None = None,
+    position: tuple[int, int, int] = (1, 1, 1),
+) -> Axes:
+    """Draw an image on the sky, or on the detector.
+
+    Parameters
+    ----------
+    product : Image, ExpMap or RateMap
+        What to draw.
+    ax : Axes, optional
+        A `WCSAxes` of this image's coordinates (plain axes for a DET image); new axes if not given.
+    stretch : {"asinh", "log", "sqrt", "linear"}
+        Brightness scale.
+    smooth : float
+        Sigma, in image pixels, of a Gaussian the drawing (not the data) is smoothed with.
+    view_regions : bool
+        Whether the region of the source that asked for the product is outlined.
+    regions : region, optional
+        More regions to outline: anything that `RegionSet.of` takes.
+    calibration : bool
+        Whether the calibration-source discs are outlined; with ``view_regions`` they always are.
+    zoom_in : bool or Quantity
+        False: all that has data; True: three radii around the source region; an angle: that far from its centre.
+    cross_hair : SkyCoord, optional
+        A position to mark.
+    cmap, limits, title, colorbar
+        Colours, lowest and highest value, heading, whether the colours are explained.
+    figure, position
+        Where new axes go.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    RequestError
+        For an unknown stretch, or axes without sky coordinates for a SKY image.
+    """
+    picture = _picture(product, smooth, whole=zoom_in is False)
+    ax, own = _axes(ax, picture, figure, position)
+    drawn = _draw(ax, picture, stretch, cmap, limits)
+    source_region = product.source_region if view_regions or zoom_in is not False else None
+    if view_regions and source_region is not None:
+        outline(ax, product, picture, source_region, REGION)
+    if regions is not None:
+        from xtendsrc.regions import RegionSet
+
+        outline(ax, product, picture, RegionSet.of(regions), REGION)
+    if calibration or view_regions:
+        _outline_calibration(ax, product, picture)
+    _frame(ax, product, picture, zoom_in, own, source_region)
+    if cross_hair is not None:
+        _cross(ax, picture, cross_hair)
+    _label(ax, product, picture, title)
+    if colorbar:
+        _explain(ax, product, picture, drawn, stretch)
+    return ax
+
+
+def _axes(ax: Axes | None, picture: Picture, figure: Figure | None, position: Any) -> tuple[Axes, bool]:
+    """Give axes for a picture, and whether they are new."""
+    if ax is None:
+        options = {"projection": picture.wcs} if picture.frame == "SKY" else {}
+        return new_axes(IMAGE_SIZE, figure, position, **options), True
+    celestial = hasattr(ax, "wcs") and ax.wcs.has_celestial
+    if picture.frame == "SKY" and not celestial:
+        raise RequestError(
+            "A SKY image needs axes with sky coordinates.", "make them with plt.subplot(projection=image.wcs)."
+        )
+    if picture.frame == "DET" and celestial:
+        raise RequestError("A DET image cannot be drawn on sky coordinates.", "give it plain axes.")
+    return ax, False
+
+
+def view_expmap(product: ImageLike, ax: Axes | None = None, *, stretch: str = "linear", **options: Any) -> Axes:
+    """Draw an exposure map; options as for `view_image`."""
+    return view_image(product, ax, stretch=stretch, **{"cmap": "cividis", **options})
+
+
+def view_ratemap(product: ImageLike, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw a rate map; options as for `view_image`."""
+    return view_image(product, ax, **options)
+
+
+def view_source_regions(
+    product: ImageLike, source: Any, background: RegionSet | None, ax: Axes | None = None, **options: Any
+) -> Axes:
+    """Draw an image with the source region (blue), its background (yellow), interlopers and discs."""
+    ax = view_image(product, ax, **{"calibration": True, **options})
+    picture = _picture(product, 0.0)
+    outline(ax, product, picture, source.region, REGION)
+    if background is not None:
+        outline(ax, product, picture, background, BACKGROUND)
+    return ax
+
+
+def outline(ax: Axes, product: ImageLike, picture: Picture, region: RegionSet, colour: str) -> None:
+    """Outline a region: what it includes in a colour, what it excludes in red dashes."""
+    pixels = product.on_grid(region)
+    for shapes, edge, style in ((pixels.included, colour, "-"), (pixels.excluded, EXCLUDED, "--")):
+        _lines(ax, picture, shapes, style, edge)
+
+
+def _lines(ax: Axes, picture: Picture, shapes: Any, style: str, colour: str, width: float = 1.3) -> None:
+    from xtendsrc.regions import RegionSet
+
+    if not shapes:
+        return
+    transform = picture.transform(ax)
+    for x, y in RegionSet(picture.frame, tuple(shapes)).outline():
+        along, up = picture.to_axes(x, y)
+        closed = np.append(along, along[0]), np.append(up, up[0])
+        ax.plot(*closed, style, c=colour, lw=width, transform=transform, scalex=False, scaley=False)
+
+
+def _picture(product: ImageLike, smooth: float, whole: bool = True) -> Picture:
+    data, binning = product.data, product.binning
+    block = max(1, -(-max(data.shape) // LARGEST)) if whole else 1
+    if block > 1:
+        ny, nx = (-(-n // block) for n in data.shape)
+        padded = np.zeros((ny * block, nx * block), data.dtype)
+        padded[: data.shape[0], : data.shape[1]] = data
+        blocks = padded.reshape(ny, block, nx, block)
+        data = blocks.sum((1, 3)) if product.unit == "ct" else blocks.mean((1, 3))
+    if smooth:
+        from scipy.ndimage import gaussian_filter
+
+        data = gaussian_filter(np.nan_to_num(data.astype(float)), smooth / block)
+    return Picture(data, product.wcs, block, binning, product.frame)
+
+
+def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[float | None, float | None]) -> Any:
+    from astropy.visualization import AsinhStretch, ImageNormalize, LinearStretch, LogStretch, SqrtStretch
+
+    if stretch not in STRETCHES:
+        raise RequestError(f"stretch={stretch!r} is unknown.", f"choose one of {', '.join(STRETCHES)}.")
+    finite = picture.data[np.isfinite(picture.data)]
+    low = float(finite.min()) if limits[0] is None and finite.size else (limits[0] or 0.0)
+    high = limits[1] if limits[1] is not None else (float(finite.max()) if finite.size else 1.0)
+    high = high if high > low else low + 1.0
+    bright = finite[finite > low]
+    bend = float(np.clip(0.5 * np.median(bright - low) / (high - low), 1e-4, 0.3)) if bright.size else 0.1
+    curves = {
+        "linear": LinearStretch(),
+        "sqrt": SqrtStretch(),
+        "log": LogStretch(1 / bend),
+        "asinh": AsinhStretch(bend),
+    }
+    norm = ImageNormalize(vmin=low, vmax=high, stretch=curves[stretch], clip=True)
+    if not picture.on(ax):
+        ny, nx = picture.data.shape
+        corner, side = picture.size
+        edges = np.meshgrid(corner + side * np.arange(nx + 1), corner + side * np.arange(ny + 1))
+        return ax.pcolormesh(*edges, picture.data, norm=norm, cmap=cmap, transform=picture.transform(ax))
+    return ax.imshow(picture.data, origin="lower", norm=norm, cmap=cmap, interpolation="nearest", extent=picture.extent)
+
+
+def _outline_calibration(ax: Axes, product: ImageLike, picture: Picture) -> None:
+    from xtendsrc.errors import MissingKeywordError
+    from xtendsrc.instrument import Geometry
+    from xtendsrc.regions import calibration_discs
+
+    try:
+        geometry = Geometry.from_header(product.header)
+    except MissingKeywordError as error:
+        logger.warning("The calibration discs cannot be outlined: %s", error)
+        return
+    _lines(ax, picture, calibration_discs(geometry, picture.frame).shapes, ":", CALIBRATION, 1.1)
+
+
+def _frame(ax: Axes, product: ImageLike, picture: Picture, zoom: Any, own: bool, region: RegionSet | None) -> None:
+    """Show the surroundings of the source region, or of new axes what has data; leave other people's axes alone."""
+    box = None
+    if zoom is not False and region is not None and picture.frame == "SKY":
+        box = _around(product, picture, zoom, region)
+    elif own:
+        box = _filled(picture)
+    if box is None:
+        return
+    x, y = np.meshgrid(*box)
+    corners = (picture.transform(ax) - ax.transData).transform(np.column_stack([x.ravel(), y.ravel()]))
+    ax.set_xlim(corners[:, 0].min(), corners[:, 0].max())
+    ax.set_ylim(corners[:, 1].min(), corners[:, 1].max())
+    if own:
+        ax.set_facecolor(ax.images[0].get_cmap()(0.0))
+
+
+def _filled(picture: Picture) -> tuple[np.ndarray, np.ndarray] | None:
+    """Give the part of the grid that has data, with a margin."""
+    rows, columns = (np.flatnonzero(np.nan_to_num(picture.data).any(axis=a)) for a in (1, 0))
+    if rows.size == 0:
+        return None
+    corner, side = picture.size
+    margin = 0.03 * max(np.ptp(rows), np.ptp(columns)) * side
+    ends = [corner + side * np.array([i[0], i[-1] + 1]) + np.array([-margin, margin]) for i in (columns, rows)]
+    return ends[0], ends[1]
+
+
+def _around(product: ImageLike, picture: Picture, zoom: Any, region: RegionSet) -> tuple[np.ndarray, np.ndarray]:
+    """Give the surroundings of a region: three radii, or as far from its middle as an angle says."""
+    from xtendsrc.instrument import PIXEL_ARCSEC
+
+    low_x, high_x, low_y, high_y = product.on_grid(region).bounds
+    half = 1.5 * max(high_x - low_x, high_y - low_y)
+    if zoom is not True:
+        half = float(zoom.to_value("arcsec")) / PIXEL_ARCSEC
+    reach = np.array([-half, half])
+    return picture.to_axes((low_x + high_x) / 2 + reach, (low_y + high_y) / 2 + reach)
+
+
+def _cross(ax: Axes, picture: Picture, position: SkyCoord) -> None:
+    """Mark a position with a cross that shows on bright and on dark."""
+    from matplotlib.patheffects import withStroke
+
+    if picture.frame != "SKY":
+        raise RequestError("A DET image has no sky positions to mark.", "view the image with frame='SKY'.")
+    x, y = picture.wcs.world_to_pixel(position)
+    line = {"ms": 20, "mew": 1.3, "c": "w", "path_effects": [withStroke(linewidth=3, foreground="k")]}
+    ax.plot([float(x)], [float(y)], "+", transform=picture.transform(ax), scalex=False, scaley=False, **line)
+
+
+def _label(ax: Axes, product: ImageLike, picture: Picture, title: str | None) -> None:
+    if picture.frame == "SKY":
+        ax.set_xlabel("Right ascension")
+        ax.set_ylabel("Declination", labelpad=-0.3)
+        ax.coords.grid(color="white", alpha=0.15, linestyle="solid")
+        (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+        if right - left < 0.5 * (high - low):  # a window: there is room for two labels only
+            ax.coords[0].set_ticks(number=2)
+    else:
+        ax.set_xlabel("DETX (pixel)")
+        ax.set_ylabel("DETY (pixel)")
+    ax.set_title(product.title if title is None else title, fontsize=10)
+
+
+def _explain(ax: Axes, product: ImageLike, picture: Picture, drawn: Any, stretch: str) -> None:
+    """Put a colour bar beside the axes, as high as they are, with few and round numbers."""
+    label = LABELS.get(product.unit, product.unit)
+    if picture.block > 1 and product.unit == "ct":
+        side = picture.block * picture.binning
+        label = f"counts / {side} x {side} pixels"
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    height = min(1.0, 1.1 * abs((y1 - y0) / (x1 - x0)))
+    bar = ax.figure.colorbar(drawn, ax=ax, label=label, fraction=0.046, pad=0.02, shrink=height, aspect=24 * height)
+    if stretch != "linear":
+        bar.set_ticks(_ticks(drawn.norm, 0.09 / height))
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.minorticks_off()
+
+
+def _ticks(norm: Any, apart: float) -> list[float]:
+    """Give the lowest value, and those of 1, 2, 5, 10, 20, ... that lie far enough apart on a stretched colour bar."""
+    ticks = [float(norm.vmin)]
+    decades = np.arange(-6, 1) + np.ceil(np.log10(norm.vmax - norm.vmin))
+    for value in np.outer(10.0**decades, [1, 2, 5]).ravel():
+        if norm.vmin < value <= norm.vmax and norm(value) - norm(ticks[-1]) > apart:
+            ticks.append(float(value))
+    return ticks

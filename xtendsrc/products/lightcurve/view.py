@@ -1,0 +1,149 @@
+"""Drawing light curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RequestError
+from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, legend, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from xtendsrc.products.lightcurve.product import LightCurve
+
+SCALES = ("hours", "seconds", "mission", "mjd", "utc")
+
+
+def view_lightcurve(
+    product: LightCurve,
+    ax: Axes | None = None,
+    *,
+    time: str = "hours",
+    shade: bool = True,
+    colour: str = SOURCE,
+    label: str | None = None,
+    title: str | None = None,
+    figure: Figure | None = None,
+    position: tuple[int, int, int] = (1, 1, 1),
+) -> Axes:
+    """Draw a light curve with Poisson errors; time outside the good intervals is shaded.
+
+    Parameters
+    ----------
+    product : LightCurve
+        What to draw.
+    ax : Axes, optional
+        Where; new axes if not given.
+    time : {"hours", "seconds", "mission", "mjd", "utc"}
+        Since the first good time; mission seconds; MJD (UTC); or UTC dates.
+    shade : bool
+        Whether time outside the good intervals is shaded.
+    colour, label, title
+        Of the points, for the legend, above the axes.
+    figure, position
+        Where new axes go.
+
+    Raises
+    ------
+    RequestError
+        For an unknown time axis.
+    """
+    axis = _TimeAxis(product, time)
+    own = ax is None
+    if ax is None:
+        ax = new_axes(CURVE_SIZE, figure, position)
+    seconds, half = product.seconds, product.bin.value / 2
+    x = axis.of(seconds)
+    spread = (axis.of(seconds + half) - axis.of(seconds - half)) / 2 if time != "utc" else None
+    errors = np.vstack([product.error_lo.value, product.error_hi.value])
+    ax.errorbar(x, product.rate.value, errors, spread, "o", ms=3, lw=0.9, c=colour, label=label)
+    span = _span(product)
+    if shade:
+        _shade(ax, product, axis, span)
+    if own:
+        ax.set_xlim(*axis.of(np.array(span)))
+    axis.label(ax)
+    ax.set_ylabel("Rate (counts / s)")
+    ax.set_title(product.title if title is None else title, fontsize=10, loc="left")
+    if shade or label:
+        legend(ax)
+    return ax
+
+
+def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, **options: Any) -> Axes:
+    """Draw a net light curve, with the source region's own and the scaled background unless ``parts`` is False."""
+    ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
+    table = product.table
+    if parts and "BKG_RATE" in table.colnames:
+        axis, half = _TimeAxis(product, options.get("time", "hours")), product.bin.value / 2
+        ends = axis.of(product.seconds - half), axis.of(product.seconds + half)
+        ax.hlines(table["SRC_RATE"], *ends, color=SOURCE, lw=1.1, alpha=0.8, label="source region")
+        ax.hlines(table["BKG_RATE"], *ends, color=BACKGROUND, lw=1.1, alpha=0.9, label="background, scaled")
+        legend(ax)
+    return ax
+
+
+class _TimeAxis:
+    """Mission seconds turned into what the axis shows."""
+
+    def __init__(self, product: LightCurve, scale: str) -> None:
+        if scale not in SCALES:
+            raise RequestError(f"time={scale!r} is unknown.", f"choose one of {', '.join(SCALES)}.")
+        self.scale, self.header = scale, product.header
+        self.zero = float(product.gti.start[0])
+
+    def of(self, seconds: np.ndarray) -> Any:
+        """Turn mission seconds into positions on the axis."""
+        if self.scale == "mission":
+            return seconds
+        if self.scale in ("hours", "seconds"):
+            return (seconds - self.zero) / (3600 if self.scale == "hours" else 1)
+        from xtendsrc.events.time import mission_time
+
+        time = mission_time(seconds, self.header).utc
+        return time.mjd if self.scale == "mjd" else time.datetime64
+
+    def label(self, ax: Axes) -> None:
+        """Say what the axis shows."""
+        from xtendsrc.events.time import mission_time
+
+        start = mission_time(self.zero, self.header).utc.isot[:19]
+        names = {
+            "hours": f"Hours since {start} UTC",
+            "seconds": f"Seconds since {start} UTC",
+            "mission": "Mission time (s, TT since 2019-01-01 UTC)",
+            "mjd": "MJD (UTC)",
+            "utc": "UTC",
+        }
+        ax.set_xlabel(names[self.scale])
+        if self.scale == "utc":
+            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+            locator = AutoDateLocator()
+            ax.xaxis.set_major_locator(locator)
+            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        elif self.scale in ("mission", "mjd"):
+            ax.locator_params(axis="x", nbins=6)
+            ax.ticklabel_format(axis="x", style="plain", useOffset=False)
+
+
+def _span(product: LightCurve) -> tuple[float, float]:
+    """Give the mission seconds the axis covers: all bins and all good time, and a hundredth of it on either side."""
+    seconds, half, gti = product.seconds, product.bin.value / 2, product.gti
+    low = min(np.min(seconds - half, initial=np.inf), gti.start[0])
+    high = max(np.max(seconds + half, initial=-np.inf), gti.stop[-1])
+    margin = 0.01 * (high - low)
+    return float(low - margin), float(high + margin)
+
+
+def _shade(ax: Axes, product: LightCurve, axis: _TimeAxis, span: tuple[float, float]) -> None:
+    """Shade the time of a span that is in no good interval: before the first, between them, and after the last."""
+    gti = product.gti
+    starts, stops = np.append(span[0], gti.stop), np.append(gti.start, span[1])
+    for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        low, high = axis.of(np.array([start, stop]))
+        ax.axvspan(low, high, color=SHADE, lw=0, zorder=0, label="outside good time" if index == 0 else None)

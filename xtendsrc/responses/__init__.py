@@ -1,0 +1,1 @@
+"""Redistribution matrices and effective areas at the level of calibration files."""

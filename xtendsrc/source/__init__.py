@@ -1,0 +1,1 @@
+"""What a user holds: sources and samples of them, observations and their data classes."""

@@ -1,0 +1,77 @@
+"""The observations on disk, opened once and shared by all sources of a sample."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtendsrc.errors import XtendsrcError
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+
+    from xtendsrc.registry import Registry
+    from xtendsrc.source.observation import Observation
+
+logger = logging.getLogger(__name__)
+
+
+class Catalogue:
+    """The ObsID directories below one directory.
+
+    Parameters
+    ----------
+    path : str or Path
+        Directory with ObsID directories at any depth, or one of them.
+    output : Registry or path
+        Where products of these observations are kept.
+    """
+
+    def __init__(self, path: str | Path, output: Registry | str | Path) -> None:
+        self.path = Path(path)
+        self._output = output
+
+    @cached_property
+    def observations(self) -> dict[str, Observation]:
+        """All observations that can be read, by ObsID; one that cannot is logged and left out.
+
+        Raises
+        ------
+        NoObservationsError
+            If the directory holds no ObsID directory.
+        """
+        from xtendsrc.archive.layout import find_observations
+        from xtendsrc.source.observation import Observation
+
+        found: dict[str, Observation] = {}
+        for directory in find_observations(self.path):
+            try:
+                observation = Observation(directory, output=self._output)
+            except XtendsrcError as error:
+                logger.warning("%s is left out: %s", directory, error)
+                continue
+            if (first := found.setdefault(observation.obs_id, observation)) is not observation:
+                logger.warning("%s is left out: %s has the same ObsID.", directory, first.path)
+        return found
+
+    def holding(self, position: SkyCoord, radius: Quantity) -> dict[str, Observation]:
+        """Give the observations pointed within a radius of a position and with a data class that reads it."""
+        chosen = {}
+        for obs_id, observation in self.observations.items():
+            try:
+                if observation.pointing.separation(position) <= radius and any(
+                    dc.covers(position) for dc in observation.dataclasses.values()
+                ):
+                    chosen[obs_id] = observation
+            except XtendsrcError as error:
+                logger.warning("%s is left out: %s", obs_id, error)
+        return chosen
+
+    def __len__(self) -> int:
+        return len(self.observations)
+
+    def __repr__(self) -> str:
+        return f"<Catalogue of {self.path}>"

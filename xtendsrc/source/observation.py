@@ -1,0 +1,131 @@
+"""An observation on disk and the data classes in it: the files' side of every product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtendsrc.archive.layout import ObservationFiles, discover
+from xtendsrc.errors import UnknownDataClassError, XtendsrcError
+from xtendsrc.events.fitsfile import encrypted
+from xtendsrc.source.dataclass import DataClass
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from xtendsrc.registry import Registry
+
+
+class Observation:
+    """One ObsID on disk.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Directory of the ObsID, in the archive's tree or as a local pipeline run leaves it.
+    output : str, pathlib.Path or Registry, optional
+        Where products go; event files of the user's own processing found there come before the archive's.
+
+    Attributes
+    ----------
+    path : Path
+        The directory, absolute.
+    output : Path
+        The output directory, absolute.
+    files : ObservationFiles
+        Every file found, by role.
+
+    Raises
+    ------
+    InputNotFoundError, EncryptedFileError, NoObservationsError
+        If there is no such directory, or no readable cleaned event file in it.
+
+    Examples
+    --------
+    >>> import xtendsrc as xs
+    >>> obs = xs.Observation("XRISM/900001010", output="out")  # doctest: +SKIP
+    >>> obs.dataclasses["31100010"].events["PI"]  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path, output: str | Path | Registry = "XRISM_output") -> None:
+        self._registry = None if isinstance(output, (str, Path)) else output
+        self.output = Path(output if isinstance(output, (str, Path)) else output.root).absolute()
+        self.files: ObservationFiles = discover(path, self.output)
+        self.path: Path = self.files.path
+        self._dataclasses = DataClasses(self)
+
+    @property
+    def obs_id(self) -> str:
+        """The ObsID, nine digits."""
+        return self.files.obs_id
+
+    @property
+    def registry(self) -> Registry:
+        """The registry of the output directory; opened when first asked for."""
+        if self._registry is None:
+            from xtendsrc.registry import Registry
+
+            self._registry = Registry(self.output)
+        return self._registry
+
+    @cached_property
+    def pointing(self) -> SkyCoord:
+        """Where the optical axis points."""
+        geometry = next(iter(self.dataclasses.values())).geometry
+        return geometry.det_to_icrs(*geometry.optical_axis)
+
+    @property
+    def dataclasses(self) -> DataClasses:
+        """Data classes by code, for example ``obs.dataclasses["300000a0"]``."""
+        return self._dataclasses
+
+    def __repr__(self) -> str:
+        return f"<Observation {self.obs_id}: {', '.join(self.dataclasses)}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr>{dc._cells()}</tr>" for dc in self.dataclasses.values())
+        heads = "".join(f"<th>{h}</th>" for h in ("data class", "CCDs", "read-out", "frame", "exposure", "events"))
+        title = f"<b>Observation {self.obs_id}</b> <code>{escape(str(self.path))}</code>"
+        return f"{title}<table><tr>{heads}</tr>{rows}</table>"
+
+
+class DataClasses(Mapping[str, "DataClass"]):
+    """The data classes of one observation, by code; read-only."""
+
+    def __init__(self, observation: Observation) -> None:
+        self._observation = observation
+        files = observation.files
+        self._items = {code: DataClass(observation, files.dataclasses[code]) for code in files.dataclasses}
+
+    def __getitem__(self, code: str) -> DataClass:
+        try:
+            return self._items[str(code).lower()]
+        except KeyError:
+            raise self._missing(str(code)) from None
+
+    def __contains__(self, code: object) -> bool:
+        return str(code).lower() in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"<DataClasses of {self._observation.obs_id}: {', '.join(self)}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _missing(self, code: str) -> XtendsrcError:
+        locked = [p for p in self._observation.files.encrypted if f"{code.lower()}_cl.evt" in p.name.lower()]
+        if locked:
+            return encrypted(locked[0])
+        return UnknownDataClassError(
+            f"Observation {self._observation.obs_id} has no data class {code!r}; it has {', '.join(self)}.",
+            "choose one of these.",
+        )

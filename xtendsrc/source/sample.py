@@ -1,0 +1,198 @@
+"""Samples: many sources that share an archive and an output directory; every product method of a source exists here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from xtendsrc.errors import InputFileError, InputNotFoundError, NoObservationsError, RequestError, XtendsrcError
+from xtendsrc.products.collection import Products
+from xtendsrc.source.source import ExtendedSource, PointSource, Source
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+
+class Sample(Sequence[Source]):
+    """A frozen sequence of sources.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+        The sources; their names must differ.
+
+    Attributes
+    ----------
+    failures : dict of str to str
+        Sources left out of the last plural call, with the reason: for instance those without an observation.
+
+    Raises
+    ------
+    RequestError
+        If two sources have the same name.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._sources = tuple(sources)
+        names = [s.name for s in self._sources]
+        if twice := {n for n in names if names.count(n) > 1}:
+            raise RequestError(f"The sample has several sources called {', '.join(sorted(twice))}.", "rename them.")
+        self.failures: dict[str, str] = {}
+
+    @classmethod
+    def from_table(
+        cls, table: Table | str | Path, *, archive: str | Path, output: str | Path, **options: Any
+    ) -> Sample:
+        """Make a sample of the rows of a table.
+
+        Parameters
+        ----------
+        table : Table or path
+            Columns ``name``, ``ra``, ``dec`` (degrees unless the columns have units) or ``name`` alone; optionally
+            ``radius`` (with a unit), ``kind`` (``point`` or ``extended``) and ``redshift``. A path is read by astropy.
+        archive, output : path
+            Shared by all sources.
+        **options
+            For every source, as for `Source`.
+
+        Raises
+        ------
+        InputNotFoundError
+            If there is no such file.
+        InputFileError
+            If astropy cannot read it as a table.
+        RequestError
+            If columns are missing or the table is empty.
+        """
+        from xtendsrc.registry import Registry
+        from xtendsrc.source.catalogue import Catalogue
+
+        rows = _read(Path(table)) if isinstance(table, (str, Path)) else table
+        if "name" not in rows.colnames:
+            raise RequestError(f"The table has no column name; it has {', '.join(rows.colnames)}.", "add one.")
+        registry = Registry(output)
+        catalogue = Catalogue(archive, registry)
+        return cls(_source_of(row, rows, {**options, "archive": catalogue, "output": registry}) for row in rows)
+
+    # --- products ------------------------------------------------------------------------------------------------
+
+    def images(self, **options: Any) -> Products:
+        """Declare the images of every source; see `Source.images`."""
+        return self._each("images", options)
+
+    def expmaps(self, **options: Any) -> Products:
+        """Declare the exposure maps of every source; see `Source.expmaps`."""
+        return self._each("expmaps", options)
+
+    def lightcurves(self, **options: Any) -> Products:
+        """Declare the net light curves of every source; see `Source.lightcurves`."""
+        return self._each("lightcurves", options)
+
+    def spectra(self, **options: Any) -> Products:
+        """Declare the spectra of every source; see `Source.spectra`."""
+        return self._each("spectra", options)
+
+    def _each(self, method: str, options: dict[str, Any]) -> Products:
+        """Collect the products of all sources; one that cannot declare any is noted and left out."""
+        self.failures = {}
+        many = []
+        for source in self._sources:
+            try:
+                many.extend(getattr(source, method)(**options))
+            except XtendsrcError as error:
+                self.failures[source.name] = str(error)
+        if self.failures and not many:
+            name, reason = next(iter(self.failures.items()))
+            raise NoObservationsError(
+                f"None of the {len(self)} sources can have {method}; {name}: {reason}", "see the sample's failures."
+            )
+        return Products(many)
+
+    def table(self) -> Table:
+        """One row a source: position, observations, data classes, products in the registry and how many failed."""
+        from astropy.table import Table
+
+        rows = [_row(source) for source in self._sources]
+        names = ("name", "ra", "dec", "observations", "dataclasses", "ready", "failed", "problem")
+        return Table(rows=rows, names=names) if rows else Table(names=names)
+
+    # --- a sequence ----------------------------------------------------------------------------------------------
+
+    @overload
+    def __getitem__(self, index: int | str) -> Source: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sample: ...
+    def __getitem__(self, index: int | str | slice) -> Source | Sample:
+        if isinstance(index, str):
+            for source in self._sources:
+                if source.name == index:
+                    return source
+            raise RequestError(f"The sample has no source {index!r}.", f"it has {', '.join(self.names[:20])}.")
+        return Sample(self._sources[index]) if isinstance(index, slice) else self._sources[index]
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the sources."""
+        return [s.name for s in self._sources]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.names
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
+        return f"<Sample of {len(self)} sources: {shown}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{escape(repr(s))}</td></tr>" for s in self._sources)
+        return f"<table><caption>Sample of {len(self)} sources</caption>{rows}</table>"
+
+
+def _read(path: Path) -> Table:
+    from astropy.io.registry import IORegistryError
+    from astropy.table import Table
+
+    if not path.is_file():
+        raise InputNotFoundError(f"There is no table {path}.", "check the path.")
+    try:
+        return Table.read(path)
+    except (OSError, ValueError, IORegistryError) as err:
+        step = "give a table that astropy reads by itself (FITS, ECSV, CSV), or a Table."
+        raise InputFileError(f"{path} cannot be read as a table: {str(err).splitlines()[0]}.", step) from err
+
+
+def _source_of(row: Mapping[str, Any], table: Table, options: dict[str, Any]) -> Source:
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+
+    name = str(row["name"])
+    target: Any = name
+    if "ra" in table.colnames and "dec" in table.colnames:
+        ra, dec = (u.Quantity(row[n], table[n].unit or u.deg) for n in ("ra", "dec"))
+        target = SkyCoord(ra, dec)
+    if "radius" in table.colnames:
+        if table["radius"].unit is None:
+            raise RequestError("The radius column has no unit.", "set table['radius'].unit.")
+        options = {**options, "radius": u.Quantity(row["radius"], table["radius"].unit)}
+    if "redshift" in table.colnames:
+        options = {**options, "redshift": float(row["redshift"])}
+    kind = str(row["kind"]).lower() if "kind" in table.colnames else "point"
+    if kind not in ("point", "extended"):
+        raise RequestError(f"{name} is of kind {kind!r}.", 'use "point" or "extended".')
+    return (PointSource if kind == "point" else ExtendedSource)(target, name=name, **options)
+
+
+def _row(source: Source) -> tuple[Any, ...]:
+    ra, dec = float(source.position.ra.deg), float(source.position.dec.deg)
+    kept = source.registry.table(source=source.name)
+    ready, failed = (int((kept["status"] == s).sum()) if len(kept) else 0 for s in ("ready", "failed"))
+    try:
+        observations = source.observations
+        classes = source.dataclasses()
+    except XtendsrcError as error:
+        return source.name, ra, dec, 0, 0, ready, failed, str(error)
+    return source.name, ra, dec, len(observations), len(classes), ready, failed, ""

@@ -1,0 +1,335 @@
+"""Sources: a position, a shape, the observations that hold it, and the science products around it.
+
+A source declares; it makes nothing itself. Its regions are in ICRS, so that one statement serves every observation.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from xtendsrc.errors import AmbiguousProductError, NoObservationsError, RequestError
+from xtendsrc.events.quantities import arcminutes
+from xtendsrc.products.collection import Products
+from xtendsrc.regions import RegionSet, Shape
+from xtendsrc.source import source_products
+from xtendsrc.source.filenames import safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+
+    from xtendsrc.products.base import Product
+    from xtendsrc.registry import Registry
+    from xtendsrc.source.catalogue import Catalogue
+    from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.observation import Observation
+
+logger = logging.getLogger(__name__)
+
+
+class Source:
+    """A place on the sky with an extraction region, and the observations that hold it.
+
+    Parameters
+    ----------
+    target : str or SkyCoord
+        A name that a resolver knows, or the position.
+    radius : Quantity
+        Radius of the extraction circle.
+    archive : str, Path or Catalogue
+        Directory with ObsID directories, or a catalogue of them that several sources share.
+    output : str, Path or Registry
+        Where products are kept.
+    name : str, optional
+        What to call the source; the target's name or coordinates if not given.
+    region : region, optional
+        An extraction region of another shape, in ICRS, instead of the circle.
+    interlopers : region, optional
+        Other sources: a ds9 file, regions, or a table with ``ra``, ``dec`` and ``radius`` columns. They are taken out
+        of source and background regions.
+    search_radius : Quantity, optional
+        How far from the source a pointing may be (35 arcmin).
+    redshift : float, optional
+        Kept for the user; nothing here depends on it.
+    download : bool
+        Whether to search the archive for public observations and download them into ``archive`` first.
+
+    Raises
+    ------
+    UnitsError
+        If a radius has no unit.
+    """
+
+    source_type: ClassVar[str] = "POINT"
+
+    def __init__(
+        self,
+        target: str | SkyCoord,
+        radius: Quantity | None = None,
+        *,
+        archive: str | Path | Catalogue = "XRISM",
+        output: str | Path | Registry = "XRISM_output",
+        name: str | None = None,
+        region: Any = None,
+        interlopers: Any = None,
+        search_radius: Quantity | None = None,
+        redshift: float | None = None,
+        download: bool = False,
+    ) -> None:
+        import astropy.units as u
+
+        self.position = source_products.position_of(target)
+        if not isinstance(name, str | None):
+            raise RequestError(f"The name {name!r} of a source is not text.", f"give for example name={str(name)!r}.")
+        self.name = name or (target if isinstance(target, str) else self.position.to_string("hmsdms", precision=1))
+        self.radius = 2 * u.arcmin if radius is None else radius
+        self.redshift = redshift
+        self.search_radius = 35 * u.arcmin if search_radius is None else search_radius
+        if not (arcminutes(self.radius) > 0 and arcminutes(self.search_radius) > 0):
+            raise RequestError(f"The radius of {self.name} is not positive.", "give for example 2 * u.arcmin.")
+        self.interlopers = source_products.interlopers_of(interlopers)
+        self._shape = None if region is None else source_products.sky_region(region, self.name)
+        self._archive, self._output = archive, output
+        if download:
+            self._download()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the observations found, which are looked for again where the source arrives."""
+        return {name: value for name, value in self.__dict__.items() if name != "observations"}
+
+    # --- where it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def file_name(self) -> str:
+        """The name as a safe file name."""
+        return safe_name(self.name)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry of the output directory."""
+        from xtendsrc.registry import Registry
+
+        return self._output if isinstance(self._output, Registry) else Registry(self._output)
+
+    @property
+    def region(self) -> RegionSet:
+        """The extraction region in ICRS, without interlopers.
+
+        The calibration discs are taken out as well; their place depends on the observation.
+        """
+        own = self._shape or RegionSet("icrs", (self._circle(),))
+        return own if self.interlopers is None else own.exclude(self.interlopers.shapes)
+
+    @property
+    def ray_shape(self) -> tuple[float, ...]:
+        """Parameters of the shape that an ARF is made for, in arcmin; none for a point."""
+        return ()
+
+    def _circle(self) -> Shape:
+        ra, dec = self.position.ra.deg, self.position.dec.deg
+        return Shape("circle", (float(ra), float(dec), arcminutes(self.radius) / 60))
+
+    @cached_property
+    def observations(self) -> Mapping[str, Observation]:
+        """The observations with a data class that holds the source position, by ObsID.
+
+        Raises
+        ------
+        NoObservationsError
+            If there is none, naming the directories searched.
+        """
+        from xtendsrc.source.catalogue import Catalogue
+
+        catalogue = self._archive if isinstance(self._archive, Catalogue) else Catalogue(self._archive, self.registry)
+        found = catalogue.holding(self.position, self.search_radius)
+        if not found:
+            raise NoObservationsError(
+                f"No observation of {len(catalogue)} under {catalogue.path} holds {self.name} "
+                f"({self.position.to_string('hmsdms', precision=0)}).",
+                "check the position and the archive directory, or give download=True.",
+            )
+        return MappingProxyType(found)
+
+    def dataclasses(self, obs_id: str | None = None, dataclass: str | None = None) -> list[DataClass]:
+        """Give the data classes that hold the source position, optionally of one ObsID or code only.
+
+        Raises
+        ------
+        NoObservationsError
+            If none is left.
+        """
+        chosen = [
+            dc
+            for obs in self.observations.values()
+            if obs_id is None or obs.obs_id == obs_id
+            for dc in obs.dataclasses.values()
+            if (dataclass is None or str(dc.code) == str(dataclass).lower()) and dc.covers(self.position)
+        ]
+        if not chosen:
+            asked = {"obs_id": obs_id, "dataclass": dataclass}
+            selectors = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
+            raise NoObservationsError(f"{self.name} has no data class with {selectors}.", self._choices())
+        return chosen
+
+    def _choices(self) -> str:
+        held = [dc for obs in self.observations.values() for dc in obs.dataclasses.values() if dc.covers(self.position)]
+        pairs = [f"{dc.obs_id} {dc.code}" for dc in held]
+        return f"choose among {', '.join(pairs)}."
+
+    def _one(self, obs_id: str | None, dataclass: str | None) -> DataClass:
+        chosen = self.dataclasses(obs_id, dataclass)
+        if len(chosen) > 1:
+            listed = ", ".join(f"{d.obs_id} {d.code}" for d in chosen)
+            raise AmbiguousProductError(
+                f"{self.name} is held by {len(chosen)} data classes: {listed}.",
+                "choose one with obs_id= and dataclass=, or use the plural method.",
+            )
+        return chosen[0]
+
+    def _each(
+        self, declare: Callable[..., Any], obs_id: str | None, dataclass: str | None, options: dict[str, Any]
+    ) -> Products:
+        many: list[Product] = []
+        for dc in self.dataclasses(obs_id, dataclass):
+            made = declare(self, dc, **options)
+            many.extend(made if isinstance(made, Products) else [made])
+        return Products(many)
+
+    # --- products ------------------------------------------------------------------------------------------------
+
+    def image(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
+        """Declare the one image; options as for `DataClass.image`."""
+        return source_products.image(self, self._one(obs_id, dataclass), **options)
+
+    def images(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
+        """Declare the images of every data class, band and binning; options as for `DataClass.images`."""
+        return self._each(source_products.images, obs_id, dataclass, options)
+
+    def expmap(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
+        """Declare the one exposure map; options as for `DataClass.expmap`."""
+        return source_products.expmap(self, self._one(obs_id, dataclass), **options)
+
+    def expmaps(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
+        """Declare the exposure map of every data class."""
+        return self._each(source_products.expmap, obs_id, dataclass, options)
+
+    def ratemap(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
+        """Divide the one image by its exposure map; options as for `DataClass.image`."""
+        return source_products.ratemap(self, self._one(obs_id, dataclass), **options)
+
+    def lightcurve(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
+        """Declare the one net light curve; options as for `lightcurves`."""
+        return source_products.lightcurve(self, self._one(obs_id, dataclass), **options)
+
+    def lightcurves(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
+        """Declare the net light curve of every data class and band.
+
+        Parameters
+        ----------
+        obs_id, dataclass : str, optional
+            Keep one observation, or one data class.
+        energy, channels, bin, min_fraction, start, gti, grades
+            As for `DataClass.lightcurves`, with ``min_fraction`` 0.5.
+        background : "auto", "none", (inner, outer) or region
+            See `xtendsrc.source.background.chosen`.
+        """
+        return self._each(source_products.lightcurves, obs_id, dataclass, options)
+
+    def spectrum(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
+        """Declare the one spectrum with its background and responses; options as for `spectra`."""
+        return source_products.spectrum(self, self._one(obs_id, dataclass), **options)
+
+    def spectra(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
+        """Declare the spectrum of every data class, with background, exposure-weighted BACKSCAL and responses.
+
+        Parameters
+        ----------
+        obs_id, dataclass : str, optional
+            Keep one observation, or one data class.
+        background : "auto", "none", (inner, outer) or region
+            See `xtendsrc.source.background.chosen`.
+        response : "auto", "calibrated", "nominal" or None
+            ``auto`` is calibrated where HEASoft and CALDB are, else none; a nominal one must be asked for.
+        grouping : str, optional
+            Written into the file: ``"min 1"``, ``"constant 10"``, ``"fwhm/3"``; ungrouped if not given.
+        gti, grades
+            As for `DataClass.spectrum`.
+        """
+        return self._each(source_products.spectrum, obs_id, dataclass, options)
+
+    def background_region(self, dc: DataClass, background: Any = "auto") -> RegionSet | None:
+        """Give the background region in one data class, as the products use it.
+
+        Raises
+        ------
+        BackgroundError
+            If none fits, or the one given cannot be used.
+        """
+        return source_products.background_region(self, dc, background)
+
+    def view_regions(
+        self, *, obs_id: str | None = None, dataclass: str | None = None, background: Any = "auto", **options: Any
+    ) -> Any:
+        """Draw source and background regions, calibration discs and interlopers on the image; return the axes."""
+        from xtendsrc.view import view_source_regions
+
+        dc = self._one(obs_id, dataclass)
+        picture = source_products.image(self, dc)
+        return view_source_regions(picture, self, self.background_region(dc, background), **options)
+
+    def process(self, **options: Any) -> Any:
+        """Make cleaned events with xtdpipeline where they are absent or old; see `xtendsrc.process`."""
+        from xtendsrc.generate import process
+
+        return process(*self.observations.values(), **options)
+
+    def _download(self) -> None:
+        from xtendsrc import archive
+
+        if not isinstance(self._archive, (str, Path)):
+            raise RequestError("download=True needs archive= to be a directory.", "give its path.")
+        table = archive.search(self.position, radius=self.search_radius)
+        archive.download(table, into=self._archive)
+
+    # --- looks ---------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        where = self.position.to_string("hmsdms", precision=1)
+        return f"<{type(self).__name__} {self.name!r} at {where}, radius {arcminutes(self.radius):g}'>"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "position (ICRS)": self.position.to_string("hmsdms", precision=2),
+            "radius": f"{arcminutes(self.radius):g}'",
+            "archive": str(getattr(self._archive, "path", self._archive)),
+            "output": str(getattr(self._output, "root", self._output)),
+        }
+        body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
+        return f"<table><caption>{escape(type(self).__name__)} {escape(self.name)}</caption>{body}</table>"
+
+
+class PointSource(Source):
+    """A source smaller than the telescope's image of a point."""
+
+    source_type: ClassVar[str] = "POINT"
+
+
+class ExtendedSource(Source):
+    """A source that is resolved.
+
+    Its ARF is made for a flat disc of ``radius`` around the position, whatever the shape of ``region``.
+    """
+
+    source_type: ClassVar[str] = "FLATCIRCLE"
+
+    @property
+    def ray_shape(self) -> tuple[float, ...]:
+        """The radius of the disc, in arcmin."""
+        return (arcminutes(self.radius),)

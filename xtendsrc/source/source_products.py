@@ -1,0 +1,276 @@
+"""Science products of a source in one data class: regions cleaned, background chosen, areas and exposures scaled.
+
+These functions declare; `xtendsrc.generate` makes. The extraction region of a source product is the source's region
+without interlopers and without the calibration discs; source and background are scaled with one exposure map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from xtendsrc.errors import RegionError, RequestError
+from xtendsrc.events.quantities import bands, several
+from xtendsrc.measure.grouping import Scheme
+from xtendsrc.products.collection import Products
+from xtendsrc.products.request import (
+    ARFRequest,
+    ExpMapRequest,
+    NetCurveRequest,
+    RaytraceRequest,
+    RMFRequest,
+    SourceSpectrumRequest,
+    SpectrumRequest,
+)
+from xtendsrc.regions import RegionSet, Shape
+from xtendsrc.source import region_products
+from xtendsrc.source.background import Place, chosen
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from xtendsrc.products import ExpMap, Image, NetCurve, RateMap, Spectrum
+    from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.source import Source
+
+MIN_FRACTION = 0.5
+
+
+def image(source: Source, dc: DataClass, **options: Any) -> Image:
+    """Declare the data class's own image in the source's name."""
+    return region_products.image(dc, source=source, **options)
+
+
+def images(source: Source, dc: DataClass, **options: Any) -> Products:
+    """Declare the data class's own images in the source's name."""
+    return region_products.images(dc, source=source, **options)
+
+
+def expmap(source: Source, dc: DataClass, **options: Any) -> ExpMap:
+    """Declare the data class's exposure map in the source's name."""
+    return region_products.expmap(dc, source=source, **options)
+
+
+def ratemap(source: Source, dc: DataClass, **options: Any) -> RateMap:
+    """Divide the data class's image by the exposure map on the same grid."""
+    from xtendsrc.products import RateMap
+
+    picture = image(source, dc, **options)
+    shared = {name: options[name] for name in ("binning", "frame", "gti", "engine") if name in options}
+    return RateMap(picture, expmap(source, dc, **shared))
+
+
+def place(source: Source, dc: DataClass) -> Place:
+    """Say where the source lies on the detector."""
+    detx, dety = (float(v) for v in dc.geometry.icrs_to_det(source.position))
+    return Place(dc.geometry, dc.active_area, detx, dety, _extent(source, dc))
+
+
+def _extent(source: Source, dc: DataClass) -> float:
+    """Give the distance, in pixels, from the source position to the farthest edge of its region."""
+    import numpy as np
+
+    pixels = source.region.to_pixels(dc.geometry.wcs)
+    x, y = (float(v) for v in dc.geometry.icrs_to_sky(source.position))
+    low_x, high_x, low_y, high_y = pixels.bounds
+    if len(pixels.included) == 1 and pixels.included[0].name == "circle":
+        centre_x, centre_y, radius = pixels.included[0].values
+        return float(np.hypot(centre_x - x, centre_y - y) + radius)
+    return float(np.hypot(max(x - low_x, high_x - x), max(y - low_y, high_y - y)))
+
+
+def background_region(source: Source, dc: DataClass, background: Any = "auto") -> RegionSet | None:
+    """Choose the background region; see `xtendsrc.source.background.chosen`."""
+    others = []
+    if source.interlopers is not None:
+        for shape in source.interlopers.to_pixels(dc.geometry.wcs).shapes:
+            low_x, high_x, low_y, high_y = shape.bounds
+            detx, dety = dc.geometry.sky_to_det((low_x + high_x) / 2, (low_y + high_y) / 2)
+            others.append((float(detx), float(dety), max(high_x - low_x, high_y - low_y) / 2))
+    region = chosen(background, place(source, dc), others)
+    if region is None or source.interlopers is None:
+        return region
+    if region.frame != "icrs":
+        raise RegionError(
+            "A background region in detector or sky pixels cannot be cleaned of interlopers given in ICRS.",
+            "give the background region in ICRS.",
+        )
+    return region.exclude(source.interlopers.shapes)
+
+
+def lightcurve(source: Source, dc: DataClass, *, background: Any = "auto", engine: str = "auto", **options: Any) -> Any:
+    """Declare the net light curve of a source; see `xtendsrc.source.source.Source.lightcurves`."""
+    import astropy.units as u
+
+    from xtendsrc.products import NetCurve
+
+    options.setdefault("bin", 200 * u.s)
+    options.setdefault("min_fraction", MIN_FRACTION)
+    region = background_region(source, dc, background)
+    own = region_products.lightcurve_request(dc, region=source.region, exclude_calibration=True, **options)
+    other = None if region is None else replace(own, region=region)
+    expmap_request = _expmap(dc, own.selection.gti)
+    request = NetCurveRequest(
+        obs_id=dc.obs_id, dataclass=str(dc.code), source=own, background=other, expmap=expmap_request
+    )
+    curve: NetCurve = NetCurve(request, region_products.target_of(dc, source, engine))
+    return curve
+
+
+def lightcurves(
+    source: Source, dc: DataClass, *, energy: Any = None, channels: Any = None, bin: Any = None, **options: Any
+) -> Products:
+    """Declare net light curves of several bands and bin widths."""
+    widths = [{}] if bin is None else [{"bin": width} for width in several(bin)]
+    return Products(
+        lightcurve(source, dc, **band, **width, **options) for band in bands(energy, channels) for width in widths
+    )
+
+
+def spectrum(
+    source: Source,
+    dc: DataClass,
+    *,
+    background: Any = "auto",
+    response: str | None = "auto",
+    grouping: str | None = None,
+    gti: Any = None,
+    grades: Any = None,
+    engine: str = "auto",
+) -> Spectrum:
+    """Declare the spectrum of a source; see `xtendsrc.source.source.Source.spectra`."""
+    from xtendsrc.products import Spectrum
+
+    kind = _response(response)
+    scheme = Scheme.parse(grouping).text
+    region = background_region(source, dc, background)
+    own = region_products.spectrum_request(dc, region=source.region, exclude_calibration=True, gti=gti, grades=grades)
+    exposure = _expmap(dc, own.selection.gti)
+    scaled_background = None
+    if region is not None:
+        scaled_background = SourceSpectrumRequest(
+            obs_id=own.obs_id, dataclass=own.dataclass, spectrum=replace(own, region=region), expmap=exposure
+        )
+    rmf = arf = None
+    if kind is not None:
+        rmf = RMFRequest(obs_id=own.obs_id, dataclass=own.dataclass, spectrum=own, response=kind)  # type: ignore[arg-type]
+        arf = _arf(source, own, exposure, rmf)
+    request = SourceSpectrumRequest(
+        obs_id=own.obs_id,
+        dataclass=own.dataclass,
+        spectrum=own,
+        expmap=exposure,
+        background=scaled_background,
+        rmf=rmf,
+        arf=arf,
+        grouping=scheme,
+    )
+    return Spectrum(request, region_products.target_of(dc, source, engine))
+
+
+def _response(response: str | None) -> str | None:
+    """Decide which response is linked: what is asked for, or calibrated where it can be made."""
+    if response in (None, "calibrated", "nominal"):
+        return response
+    if response != "auto":
+        raise RequestError(f"response={response!r} is unknown.", 'choose "auto", "calibrated", "nominal" or None.')
+    from xtendsrc.engines import heasoft
+
+    able = all(heasoft.available(kind)[0] for kind in ("rmf", "arf", "raytrace"))
+    return "calibrated" if able else None
+
+
+def _expmap(dc: DataClass, gti: Any) -> ExpMapRequest:
+    return ExpMapRequest(obs_id=dc.obs_id, dataclass=str(dc.code), gti=gti)
+
+
+def _arf(source: Source, own: SpectrumRequest, exposure: ExpMapRequest, rmf: RMFRequest) -> ARFRequest:
+    position = (round(float(source.position.ra.deg), 9), round(float(source.position.dec.deg), 9))
+    raytrace = None
+    if rmf.response == "calibrated":
+        raytrace = RaytraceRequest(
+            obs_id=own.obs_id,
+            dataclass=own.dataclass,
+            position=position,
+            expmap=exposure,
+            rmf=rmf,
+            source_type=source.source_type,  # type: ignore[arg-type]  # one of the literals by class
+            shape=source.ray_shape,
+        )
+    assert own.region is not None
+    return ARFRequest(
+        obs_id=own.obs_id,
+        dataclass=own.dataclass,
+        region=own.region,
+        exclude_calibration=own.exclude_calibration,
+        raytrace=raytrace,
+        position=position,
+        source_type=source.source_type,  # type: ignore[arg-type]  # one of the literals by class
+        shape=source.ray_shape,
+        expmap=exposure,
+        rmf=rmf,
+        response=rmf.response,
+    )
+
+
+# --- what a source is given ------------------------------------------------------------------------------------------
+
+
+def position_of(target: Any) -> SkyCoord:
+    """Turn a name or a position into one ICRS position.
+
+    Raises
+    ------
+    RequestError
+        If it is neither, or more than one position.
+    ArchiveError
+        If a name cannot be resolved.
+    """
+    from astropy.coordinates import SkyCoord
+
+    if isinstance(target, str):
+        from xtendsrc.archive.resolve import resolve
+
+        return resolve(target)
+    if not isinstance(target, SkyCoord) or not target.isscalar:
+        raise RequestError(
+            f"{target!r} is not the name or the position of one source.",
+            'give a name or SkyCoord(ra, dec, unit="deg").',
+        )
+    return target.icrs
+
+
+def sky_region(region: Any, name: str) -> RegionSet:
+    """Read a source's own region, which must be on the sky so that it serves every observation."""
+    found = RegionSet.of(region)
+    if found.frame != "icrs":
+        raise RegionError(
+            f"The region of {name} is in {found.frame} pixels, which differ from one observation to the next.",
+            "give it in ICRS; DataClass.spectrum and .lightcurve take pixel regions.",
+        )
+    return found
+
+
+def interlopers_of(given: Any) -> RegionSet | None:
+    """Read other sources from a region file, regions, or a table with ``ra``, ``dec`` and ``radius`` columns."""
+    if given is None:
+        return None
+    if hasattr(given, "colnames"):
+        return _table_interlopers(given)
+    found = RegionSet.of(given)
+    if found.frame != "icrs":
+        raise RegionError(f"The interlopers are in {found.frame} pixels.", "give them in ICRS.")
+    return found
+
+
+def _table_interlopers(table: Any) -> RegionSet:
+    import astropy.units as u
+
+    if missing := [n for n in ("ra", "dec", "radius") if n not in table.colnames]:
+        raise RequestError(f"The table of interlopers lacks {', '.join(missing)}.", "name its columns ra, dec, radius.")
+    if table["radius"].unit is None:
+        raise RequestError("The radius column of the interlopers has no unit.", "set table['radius'].unit.")
+    radii = u.Quantity(table["radius"]).to_value(u.deg)
+    ra, dec = (u.Quantity(table[n], table[n].unit or u.deg).to_value(u.deg) for n in ("ra", "dec"))
+    shapes = tuple(Shape("circle", (float(a), float(d), float(r))) for a, d, r in zip(ra, dec, radii, strict=True))
+    return RegionSet("icrs", shapes)

@@ -101,6 +101,25 @@ class BackgroundError(RegionError):
     """No background region fits, or the one given cannot be used."""
 
 
+# --- spectral models --------------------------------------------------------------------------------------------
+
+
+class ModelError(XtendsrcError, ValueError):
+    """A spectral model that cannot be understood or evaluated."""
+
+
+class UnknownComponentError(ModelError):
+    """A model names a component that does not exist."""
+
+
+class UnknownParameterError(ModelError, KeyError):
+    """A parameter that the model does not have."""
+
+
+class ComponentUnavailableError(ModelError):
+    """A component exists, but nothing on this machine can evaluate it."""
+
+
 # --- making products --------------------------------------------------------------------------------------------
 
 

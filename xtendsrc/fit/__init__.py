@@ -1,0 +1,1 @@
+"""Spectral fitting: models, statistics and the minimiser."""

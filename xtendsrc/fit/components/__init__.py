@@ -1,0 +1,23 @@
+"""The components that are evaluated in NumPy.
+
+Each is a function of its parameters in XSPEC's order (without ``norm``), the grid and the settings of the model. An
+additive one returns photons/cm2/s in each bin for a norm of one, a multiplicative one the factor of each bin; a
+convolution is given the photons of each bin as well, and returns them changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xtendsrc.fit.components import absorption, powerlaws, simple
+
+if TYPE_CHECKING:
+    from xtendsrc.fit.components.base import Convolution
+
+NATIVE = {**simple.COMPONENTS, **powerlaws.COMPONENTS, **absorption.COMPONENTS}
+"""Additive and multiplicative components by name."""
+
+CONVOLUTIONS: dict[str, Convolution] = {}
+"""Convolutions by name."""
+
+__all__ = ["CONVOLUTIONS", "NATIVE"]

@@ -66,6 +66,10 @@ class MissingGTIError(InputFileError):
     """An event file has no good time intervals."""
 
 
+class CalibrationError(InputFileError):
+    """A calibration file is there but cannot be used: damaged, of another instrument, or not valid at the time."""
+
+
 class GTIError(XtendsrcError, ValueError):
     """Good time intervals that cannot be used: empty, reversed or without overlap."""
 

@@ -1,1 +1,23 @@
-"""Redistribution matrices and effective areas at the level of calibration files."""
+"""Calibrated responses from calibration files: redistribution matrices, effective areas and traced rays.
+
+The functions of this package take files and write files, and know nothing of sources or products; the products call
+them. Names are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from xtendsrc.lazy import attach
+
+_WHERE = {
+    "ARFResult": "xtendsrc.responses.effectivearea",
+    "RMFResult": "xtendsrc.responses.redistribution",
+    "arf": "xtendsrc.responses.effectivearea",
+    "rmf": "xtendsrc.responses.redistribution",
+}
+
+__all__ = sorted(_WHERE)
+__getattr__ = attach(__name__, _WHERE)
+
+
+def __dir__() -> list[str]:
+    return __all__

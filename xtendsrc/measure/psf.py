@@ -142,6 +142,8 @@ class RadialPSF:
         share = (np.arange(64) + 0.5) / 64
         distance = sigma * np.sqrt(-2 * np.log(1 - share))
         radius = np.linspace(0.0, self.reach + 4 * sigma, 201)
-        enclosed = np.array([self.fraction_off_centre(distance, r).mean() for r in radius])
+        coarse = np.interp(np.linspace(0.0, 1.0, 301), np.linspace(0.0, 1.0, len(self.radius)), self.radius)
+        short = RadialPSF(coarse, self.fraction(coarse))
+        enclosed = np.array([short.fraction_off_centre(distance, r).mean() for r in radius])
         enclosed[0] = 0.0
         return RadialPSF(radius, np.maximum.accumulate(np.minimum(enclosed, 1.0)))

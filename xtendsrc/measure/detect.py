@@ -29,6 +29,9 @@ SURE = 12.0
 FAINT = 0.5
 """A masked source leaves the background alone where its surface brightness is below this part of it."""
 
+SIZES = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""Standard deviations of sources that are fitted, in half-power radii of the PSF."""
+
 WEAK = 3.0
 """Maxima of blank fields below this -ln p are not recorded."""
 
@@ -109,9 +112,19 @@ class Search:
         object.__setattr__(self, "kernels", tuple(_kernel(self.psf.blurred(s)) for s in self.scales))
 
     @cached_property
+    def half_power(self) -> float:
+        """Radius in pixels that holds half of a point source."""
+        return self.psf.radius_of(0.5 * float(self.psf.enclosed[-1]))
+
+    @property
     def separation(self) -> int:
-        """Pixels within which there is one maximum: the radius that holds half of a point source, at least 1."""
-        return max(1, round(self.psf.radius_of(0.5 * float(self.psf.enclosed[-1]))))
+        """Pixels within which there is one maximum: the half-power radius, at least 1."""
+        return max(1, round(self.half_power))
+
+    @cached_property
+    def sizes(self) -> tuple[RadialPSF, ...]:
+        """The PSF for each of the sizes that a source may have."""
+        return tuple(self.psf.blurred(size * self.half_power) for size in SIZES)
 
 
 @dataclass(frozen=True)
@@ -275,7 +288,7 @@ class Detector:
         rows, columns = np.indices(self.exposure.shape)
         radii = np.linspace(0.0, self.search.psf.reach, 200)
         shape = self.search.psf.brightness(radii)
-        core = self.search.psf.radius_of(0.5 * float(self.search.psf.enclosed[-1]))
+        core = self.search.half_power
         for row, column, scale in zip(peaks.row, peaks.column, peaks.scale, strict=True):
             distance = np.hypot(rows - row, columns - column)
             near = (distance <= core) & self.seen

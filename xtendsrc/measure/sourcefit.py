@@ -8,21 +8,13 @@ sources around it explain is dropped. A source is extended if a blurred PSF fits
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.measure.detect import Detector, Field, Peaks, Search, improbability, joined_improbability
-
-if TYPE_CHECKING:
-    from xtendsrc.measure.psf import RadialPSF
+from xtendsrc.measure.detect import SIZES, Detector, Field, Peaks, Search, improbability, joined_improbability
 
 EXTENT = 15.0
 """Twice the gain in ln L at which a source counts as extended: one point source in 10^4 does by chance."""
-
-SIZES = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""Standard deviations that are tried, in half-power radii of the PSF."""
 
 SWEEPS = 2
 """How often all sources are fitted again with the others' models."""
@@ -143,15 +135,8 @@ class _Fitter:
     def __init__(self, field: Field, search: Search, background: np.ndarray) -> None:
         self.search, self.background = search, background
         self.counts, self.exposure = np.array(field.counts), field.exposure
-        self.half = search.psf.radius_of(0.5 * float(search.psf.enclosed[-1]))
-
-    @cached_property
-    def shapes(self) -> list[RadialPSF]:
-        return [self.search.psf.blurred(s * self.half) for s in SIZES]
-
-    @cached_property
-    def reaches(self) -> list[int]:
-        return [int(np.ceil(p.radius_of(0.95 * float(p.enclosed[-1])))) + 1 for p in self.shapes]
+        self.half, self.shapes = search.half_power, search.sizes
+        self.reaches = [int(np.ceil(p.radius_of(0.95 * float(p.enclosed[-1])))) + 1 for p in self.shapes]
 
     # --- models --------------------------------------------------------------------------------------------------
 

@@ -61,10 +61,10 @@ def test_good_times_from_everything_users_have(tmp_path):
     table = Table({"START": [100.0, 300.0], "STOP": [200.0, 450.0]})
     times = [(mission_time(a), mission_time(b)) for a, b in pairs]
     for given in (good, path, str(path), table, pairs, [(a * u.s, b * u.s) for a, b in pairs]):
-        assert quantities.gti_pairs(given) == pairs
-    np.testing.assert_allclose(quantities.gti_pairs(times), pairs, atol=1e-5)
+        assert quantities.good_time(given).pairs == pairs
+    np.testing.assert_allclose(quantities.good_time(times).pairs, pairs, atol=1e-5)
     with pytest.raises(GTIError):
-        quantities.gti_pairs([(200.0, 100.0)])
+        quantities.good_time([(200.0, 100.0)])
 
 
 def test_times_and_angles_need_units():
@@ -106,7 +106,7 @@ def test_whole_numbers_of_any_type_are_the_same_request():
 @pytest.mark.parametrize("gti", [[], (100.0, 200.0), [("2024-01-01", "2024-01-02")], [(1.0, 2.0, 3.0)], 5.0])
 def test_good_times_that_are_no_pairs_of_times_are_refused(gti):
     with pytest.raises((GTIError, RequestError), match="Next step"):
-        quantities.gti_pairs(gti)
+        quantities.good_time(gti)
 
 
 def test_bands_may_be_pairs_of_quantities():

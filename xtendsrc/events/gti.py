@@ -6,6 +6,7 @@ task extractor does; intervals that overlap or touch are one, so that no second 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,10 +58,11 @@ class GTI:
         If an interval ends before it starts, or a time is not finite.
     """
 
-    __slots__ = ("start", "stop")
+    __slots__ = ("_digest", "start", "stop")
 
     start: np.ndarray
     stop: np.ndarray
+    _digest: str
 
     def __init__(self, start: ArrayLike, stop: ArrayLike) -> None:
         lo = np.array(start, dtype=np.float64).reshape(-1)
@@ -70,6 +72,7 @@ class GTI:
         for name, value in (("start", lo), ("stop", hi)):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "_digest", "")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a GTI does not change; cannot set {name}")
@@ -134,7 +137,7 @@ class GTI:
         return np.array_equal(self.start, other.start) and np.array_equal(self.stop, other.stop)
 
     def __hash__(self) -> int:
-        return hash((self.start.tobytes(), self.stop.tobytes()))
+        return hash(self.digest)
 
     def __reduce__(self) -> tuple[type[GTI], tuple[np.ndarray, np.ndarray]]:
         return GTI, (self.start, self.stop)
@@ -168,6 +171,14 @@ class GTI:
         return float(np.sum(self.stop - self.start))
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the ends of all intervals, as 64 hexadecimal digits; the same on every machine."""
+        if not self._digest:
+            ends = np.stack([self.start, self.stop]).astype("<f8")
+            object.__setattr__(self, "_digest", hashlib.sha256(ends.tobytes()).hexdigest())
+        return self._digest
+
+    @property
     def gaps(self) -> GTI:
         """The spans between the intervals."""
         return GTI(self.stop[:-1], self.start[1:])
@@ -194,8 +205,8 @@ class GTI:
     def overlap(self, edges_lo: ArrayLike, edges_hi: ArrayLike) -> np.ndarray:
         """Good seconds in each bin [lo, hi).
 
-        Each overlap is a difference of the very edges involved, so that a bin wholly inside an interval has exactly
-        ``hi - lo`` seconds and survives a threshold of 1.
+        A bin wholly inside an interval has exactly ``hi - lo`` seconds and survives a threshold of 1. The work grows
+        with the intervals plus the bins, not with their product: intervals wholly inside a bin are summed once.
 
         Parameters
         ----------
@@ -208,12 +219,28 @@ class GTI:
             Seconds, one value a bin.
         """
         lo, hi = (np.asarray(e, dtype=np.float64).reshape(-1) for e in (edges_lo, edges_hi))
+        seconds = np.zeros(lo.shape)
         first = np.searchsorted(self.stop, lo, side="right")
-        count = np.maximum(np.searchsorted(self.start, hi, side="left") - first, 0)
-        which = np.repeat(np.arange(len(lo)), count)
-        interval = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + first[which]
-        seconds = np.minimum(hi[which], self.stop[interval]) - np.maximum(lo[which], self.start[interval])
-        return np.bincount(which, weights=seconds, minlength=len(lo))
+        last = np.searchsorted(self.start, hi, side="left") - 1
+        one, more = (np.flatnonzero(which) for which in (last == first, last > first))
+        i = first[one]
+        seconds[one] = np.minimum(hi[one], self.stop[i]) - np.maximum(lo[one], self.start[i])
+        i, j = first[more], last[more]
+        before = np.concatenate([[0.0], np.cumsum(self.stop - self.start)])
+        head = self.stop[i] - np.maximum(lo[more], self.start[i])
+        tail = np.minimum(hi[more], self.stop[j]) - self.start[j]
+        seconds[more] = head + (before[j] - before[i + 1]) + tail
+        return seconds
+
+    def bridged(self, gap: float) -> GTI:
+        """Return the intervals with gaps of up to ``gap`` seconds between them closed."""
+        if len(self) < 2 or gap <= 0:
+            return self
+        open_after = np.flatnonzero(self.start[1:] - self.stop[:-1] > gap)
+        return GTI(
+            np.concatenate([self.start[:1], self.start[open_after + 1]]),
+            np.concatenate([self.stop[open_after], self.stop[-1:]]),
+        )
 
     def to_hdu(self, name: str = "GTI", header: fits.Header | None = None) -> fits.BinTableHDU:
         """Return a GTI extension as OGIP wants it (columns START, STOP; OGIP/93-003).

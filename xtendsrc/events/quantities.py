@@ -11,7 +11,7 @@ from xtendsrc.events.selection import Selection
 from xtendsrc.settings import EngineName
 
 if TYPE_CHECKING:
-    from xtendsrc.events.selection import GTIPairs
+    from xtendsrc.events.gti import GTI
 
 IMAGE_BAND_KEV = (0.5, 10.0)
 CURVE_BAND_KEV = (0.6, 10.0)
@@ -33,7 +33,7 @@ def selection(
     channels : (int, int), optional
         First and last PI channel, inclusive, instead of ``energy``.
     gti : optional
-        See `gti_pairs`.
+        See `good_time`.
     grades : iterable of int, optional
         Event grades to keep.
     default_kev : (float, float), optional
@@ -58,7 +58,7 @@ def selection(
         channels = band_to_channels(energy)
     return Selection(
         channels=None if channels is None else _channel_pair(channels),
-        gti=None if gti is None else gti_pairs(gti),
+        gti=None if gti is None else good_time(gti),
         grades=None if grades is None else tuple(several(grades)),
     )
 
@@ -118,8 +118,8 @@ def several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
-def gti_pairs(gti: Any) -> GTIPairs:
-    """Turn good time intervals into pairs of mission seconds.
+def good_time(gti: Any) -> GTI:
+    """Turn good time intervals, however given, into a `xtendsrc.GTI`.
 
     Parameters
     ----------
@@ -141,10 +141,20 @@ def gti_pairs(gti: Any) -> GTIPairs:
     elif hasattr(gti, "colnames"):
         good = GTI(_seconds(gti["START"]), _seconds(gti["STOP"]))
     else:
-        good = GTI.from_pairs([(_second(a), _second(b)) for a, b in map(_pair, several(gti))])
+        good = _pairs_of_times(gti)
     if len(good) == 0:
         raise GTIError("No good time interval is asked for.", "give at least one, or None for the file's own.")
-    return tuple((float(a), float(b)) for a, b in zip(good.start, good.stop, strict=True))
+    return good
+
+
+def _pairs_of_times(gti: Any) -> GTI:
+    import numpy as np
+
+    from xtendsrc.events.gti import GTI
+
+    if isinstance(gti, np.ndarray) and gti.ndim == 2 and gti.shape[1] == 2 and gti.dtype.kind in "fiu":
+        return GTI(gti[:, 0], gti[:, 1])
+    return GTI.from_pairs([(_second(a), _second(b)) for a, b in map(_pair, several(gti))])
 
 
 def _pair(interval: Any) -> tuple[Any, Any]:
@@ -157,8 +167,31 @@ def _pair(interval: Any) -> tuple[Any, Any]:
     return start, stop
 
 
-def _seconds(column: Any) -> list[float]:
+def _seconds(column: Any) -> Any:
+    """Give mission seconds of a column of times, all at once where the column has a type that allows it."""
+    import numpy as np
+    from astropy.time import Time
+
+    from xtendsrc.events.time import mission_seconds
+
+    if isinstance(column, Time):
+        return mission_seconds(column)
+    values = np.asarray(column)
+    unit = getattr(column, "unit", None)
+    if values.dtype.kind in "fiu" and not np.ma.isMaskedArray(column):
+        return values if unit is None else _quantity(values, unit)
     return [_second(value) for value in column]
+
+
+def _quantity(values: Any, unit: Any) -> Any:
+    import astropy.units as u
+
+    try:
+        return u.Quantity(values, unit).to_value(u.s)
+    except u.UnitConversionError as error:
+        raise UnitsError(
+            f"Times in {unit} cannot be turned into seconds.", "give START and STOP in seconds."
+        ) from error
 
 
 def _second(value: Any) -> float:

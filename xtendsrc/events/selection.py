@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import RequestError
 from xtendsrc.instrument.energy import EV_PER_CHANNEL
 
-GTIPairs = tuple[tuple[float, float], ...]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xtendsrc.events.gti import GTI
+
+LONGEST_LIST = 500
+"""More intervals than this are stated by their digest: a frame-by-frame selection has hundreds of thousands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +26,14 @@ class Selection:
     ----------
     channels : (int, int), optional
         First and last PI channel, both inclusive; None takes every channel.
-    gti : tuple of (float, float), optional
-        Intervals in mission seconds that are ANDed with the file's own good time intervals.
+    gti : GTI, optional
+        Intervals in mission seconds that are ANDed with the file's own good time intervals; pairs become a `GTI`.
     grades : tuple of int, optional
         The event grades kept; None keeps all.
     """
 
     channels: tuple[int, int] | None = None
-    gti: GTIPairs | None = None
+    gti: GTI | None = None
     grades: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -40,7 +46,7 @@ class Selection:
                 )
             object.__setattr__(self, "channels", (lo, hi))
         if self.gti is not None:
-            object.__setattr__(self, "gti", tuple(sorted((float(a), float(b)) for a, b in self.gti)))
+            object.__setattr__(self, "gti", as_gti(self.gti))
         if self.grades is not None:
             object.__setattr__(self, "grades", tuple(sorted({whole("grades", g) for g in self.grades})))
             if not self.grades:
@@ -53,6 +59,23 @@ class Selection:
             return "all"
         lo, hi = self.channels
         return f"{lo * EV_PER_CHANNEL / 1000:.2f}-{(hi + 1) * EV_PER_CHANNEL / 1000:.2f}keV"
+
+
+def as_gti(intervals: GTI | Iterable[tuple[float, float]]) -> GTI:
+    """Return good time intervals, made from (start, stop) pairs of mission seconds where needed."""
+    from xtendsrc.events.gti import GTI
+
+    return intervals if isinstance(intervals, GTI) else GTI.from_pairs(intervals)
+
+
+def gti_statement(gti: GTI) -> list[list[float]] | dict[str, Any]:
+    """Return intervals as plain values: pairs, or beyond `LONGEST_LIST` their number, seconds and SHA-256.
+
+    A product made with so many holds them in its own GTI extension.
+    """
+    if len(gti) <= LONGEST_LIST:
+        return [[start, stop] for start, stop in gti.pairs]
+    return {"intervals": len(gti), "seconds": gti.total, "sha256": gti.digest}
 
 
 def whole(name: str, value: Any) -> int:

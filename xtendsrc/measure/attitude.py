@@ -218,14 +218,16 @@ def check_coverage(attitude: Attitude, gti: GTI) -> None:
             "use the .ehk file of the same observation, or cut the intervals.",
         )
     steps = np.diff(attitude.time)
-    for i in np.flatnonzero(steps > max(MAX_GAP, 3 * attitude.cadence)):
-        lost = float(gti.overlap(attitude.time[i : i + 1], attitude.time[i + 1 : i + 2])[0])
-        if lost > MAX_GAP:
-            raise GTIError(
-                f"{attitude.source} has no attitude for {steps[i]:.0f} s after {attitude.time[i]:.1f}, "
-                f"{lost:.0f} s of them good time.",
-                "leave that time out of the intervals.",
-            )
+    wide = np.flatnonzero(steps > max(MAX_GAP, 3 * attitude.cadence))
+    lost = gti.overlap(attitude.time[wide], attitude.time[wide + 1])
+    if np.any(lost > MAX_GAP):
+        worst = int(np.argmax(lost))
+        i = wide[worst]
+        raise GTIError(
+            f"{attitude.source} has no attitude for {steps[i]:.0f} s after {attitude.time[i]:.1f}, "
+            f"{lost[worst]:.0f} s of them good time.",
+            "leave that time out of the intervals.",
+        )
 
 
 def _polar(
@@ -262,20 +264,34 @@ class _Stretches:
 
 
 def _stretches(attitude: Attitude, gti: GTI, ring: np.ndarray, sector: np.ndarray) -> _Stretches:
+    """Cut every good time interval at the rows where the bin changes; all intervals at once."""
     time = attitude.time
-    rows = []
+    a, b = _rows_within(time, gti)
     change = np.flatnonzero((np.diff(ring) != 0) | (np.diff(sector) != 0)) + 1
-    for start, stop in zip(gti.start, gti.stop, strict=True):
-        a, b = np.searchsorted(time, start), np.searchsorted(time, stop, side="right")
-        if a == b:  # shorter than the step of the EHK: the nearest row stands for it
-            a = int(np.argmin(np.abs(time - 0.5 * (start + stop))))
-            b = a + 1
-        inner = change[(change > a) & (change < b)]
-        first = np.concatenate([[a], inner])
-        edges = np.concatenate([[start], time[inner], [stop]])
-        rows.append((edges[:-1], edges[1:], first, np.concatenate([inner, [b]])))
-    start, stop, first, last = (np.concatenate(part) for part in zip(*rows, strict=True))
+    lowest = np.searchsorted(change, a, side="right")
+    cuts = np.maximum(np.searchsorted(change, b, side="left") - lowest, 0)
+    head = np.cumsum(cuts + 1) - (cuts + 1)  # where the stretches of an interval begin
+    number = np.arange(int(np.sum(cuts + 1))) - np.repeat(head, cuts + 1)
+    cut = change[np.minimum(np.repeat(lowest, cuts + 1) + number, len(change) - 1)] if len(change) else number
+    tail = np.append(head[1:], len(number)) - 1
+    first = np.roll(cut, 1)
+    first[head], last = a, cut.copy()
+    last[tail] = b
+    start, stop = time[first], time[np.minimum(last, len(time) - 1)]
+    start[head], stop[tail] = gti.start, gti.stop
     return _Stretches(start, stop, first, last, ring[first], sector[first])
+
+
+def _rows_within(time: np.ndarray, gti: GTI) -> tuple[np.ndarray, np.ndarray]:
+    """First and last-plus-one row of each interval; the nearest row stands for an interval that holds none."""
+    a, b = np.searchsorted(time, gti.start), np.searchsorted(time, gti.stop, side="right")
+    empty = np.flatnonzero(a == b)
+    middle = 0.5 * (gti.start[empty] + gti.stop[empty])
+    above = np.clip(np.searchsorted(time, middle), 1, max(len(time) - 1, 1))
+    nearest = np.where(middle - time[above - 1] <= time[np.minimum(above, len(time) - 1)] - middle, above - 1, above)
+    a[empty] = np.minimum(nearest, len(time) - 1)
+    b[empty] = a[empty] + 1
+    return a, b
 
 
 def _sums(values: np.ndarray, runs: _Stretches) -> np.ndarray:

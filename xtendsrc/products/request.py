@@ -18,11 +18,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xtendsrc.errors import RequestError
-from xtendsrc.events.selection import GTIPairs, Selection, whole
+from xtendsrc.events.selection import Selection, as_gti, gti_statement, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xtendsrc.events.gti import GTI
     from xtendsrc.regions import RegionSet
 
 Frame = Literal["SKY", "DET"]
@@ -142,7 +143,7 @@ class ExpMapRequest(Request):
     kind: ClassVar[str] = "expmap"
     roles: ClassVar[tuple[str, ...]] = ("events", "ehk", "bimg")
     optional_roles: ClassVar[tuple[str, ...]] = ("fpix",)
-    gti: GTIPairs | None = None
+    gti: GTI | None = None
     delta: float | None = None
     numphi: int | None = None
     frame: Frame = "SKY"
@@ -152,6 +153,8 @@ class ExpMapRequest(Request):
     def __post_init__(self) -> None:
         object.__setattr__(self, "binning", whole("binning", self.binning))
         _check_grid(self.binning, self.frame)
+        if self.gti is not None:
+            object.__setattr__(self, "gti", as_gti(self.gti))
         if self.delta is not None and not 0 < self.delta < math.inf:
             raise RequestError(f"The attitude bin delta={self.delta} arcmin is not positive.", "give arcmin, or None.")
         if self.numphi is not None:
@@ -318,6 +321,8 @@ def _plain(value: Any) -> Any:
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if hasattr(value, "canonical"):
         return value.canonical()
+    if hasattr(value, "digest"):
+        return gti_statement(value)
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     return value
@@ -325,11 +330,16 @@ def _plain(value: Any) -> Any:
 
 def _rich(name: str, value: Any) -> Any:
     if name == "selection":
-        return Selection(**{k: _tuples(v) for k, v in value.items()})
+        return Selection(**{k: _rich(k, v) for k, v in value.items()})
     if name == "region" and value is not None:
         from xtendsrc.regions import RegionSet
 
         return RegionSet.from_canonical(value)
+    if isinstance(value, dict) and name == "gti":
+        raise RequestError(
+            f"The statement holds only the digest of its {value.get('intervals')} good time intervals.",
+            "read them from the GTI extension of the product.",
+        )
     if isinstance(value, dict):
         return Request.from_dict(value)
     return _tuples(value)

@@ -10,7 +10,7 @@ from xtendsrc.events.quantities import (
     arcminutes,
     bands,
     engine_name,
-    gti_pairs,
+    good_time,
     number,
     seconds,
     selection,
@@ -90,7 +90,7 @@ def expmap(
     request = ExpMapRequest(
         obs_id=dc.obs_id,
         dataclass=str(dc.code),
-        gti=None if gti is None else gti_pairs(gti),
+        gti=None if gti is None else good_time(gti),
         delta=None if delta is None else number("delta", delta, "give arcmin, or None."),
         numphi=numphi,
         frame=frame,  # type: ignore[arg-type]  # checked by the request

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from xtendsrc.engines.native.selection import contains
 from xtendsrc.events.gti import GTI
 from xtendsrc.measure.statistics import poisson_errors
 from xtendsrc.products.image import native as image
@@ -82,7 +81,7 @@ def test_good_times(values, gti, ordered):
     """Both ends of an interval are good, whether the times are in order or not."""
     values = np.sort(values) if ordered else values
     expected = [any(a <= t <= b for a, b in gti.pairs) for t in values]
-    np.testing.assert_array_equal(contains(gti, values), expected)
+    np.testing.assert_array_equal(gti.contains(values), expected)
 
 
 @given(arrays(np.int32, st.integers(0, 60), elements=st.integers(-999, 30)), st.integers(0, 3), st.integers(4, 25))

@@ -21,7 +21,6 @@ from xtendsrc.engines.protocol import Made
 from xtendsrc.errors import GTIError, MissingColumnError, MissingKeywordError, RegionError
 from xtendsrc.events.eventlist import EventList
 from xtendsrc.events.fitsblocks import hdu_bytes
-from xtendsrc.events.gti import GTI
 from xtendsrc.events.header import check_identity
 from xtendsrc.instrument import Geometry
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from xtendsrc.engines.protocol import Job
     from xtendsrc.events.fitsblocks import CardValues
+    from xtendsrc.events.gti import GTI
     from xtendsrc.events.selection import Selection
     from xtendsrc.regions import RegionSet
 
@@ -192,7 +192,7 @@ class EventMasks:
         """Events that pass a selection."""
         return self.cached(selection, lambda: SelectedEvents(self, selection))
 
-    def good_time(self, gti: tuple[tuple[float, float], ...] | None) -> GTI:
+    def good_time(self, gti: GTI | None) -> GTI:
         """Good time of the file and, where given, of the user.
 
         Raises
@@ -202,9 +202,9 @@ class EventMasks:
         """
         return self.cached(("gti", gti), lambda: self._good_time(gti))
 
-    def _good_time(self, gti: tuple[tuple[float, float], ...] | None) -> GTI:
+    def _good_time(self, gti: GTI | None) -> GTI:
         own = self.list.gti
-        both = own if gti is None else own & GTI.from_pairs(gti)
+        both = own if gti is None else own & gti
         if not len(both) or both.total <= 0:
             raise GTIError(
                 f"No good time of {self.list.paths[0]} is left within the {len(gti or ())} intervals asked for.",
@@ -212,11 +212,11 @@ class EventMasks:
             )
         return both
 
-    def in_time(self, gti: tuple[tuple[float, float], ...] | None) -> np.ndarray | None:
+    def in_time(self, gti: GTI | None) -> np.ndarray | None:
         """Which events lie in the good time; None if all do."""
 
         def compute() -> np.ndarray | None:
-            good = contains(self.good_time(gti), self.list.times)
+            good = self.good_time(gti).contains(self.list.times)
             return None if good.all() else good
 
         return self.cached(("time", gti), compute)
@@ -340,15 +340,3 @@ class Batch:
             versions={"xtendsrc": creator().partition(" ")[2], "numpy": np.__version__},
             warnings=(*events.warnings, *warnings),
         )
-
-
-def contains(gti: GTI, times: np.ndarray) -> np.ndarray:
-    """Which times are good, as `GTI.contains`, but without a search for every event where times are in order."""
-    if times.size < 2 or not np.all(times[1:] >= times[:-1]):  # so put that a time that is not a number counts
-        return gti.contains(times)
-    good = np.zeros(times.size, dtype=bool)
-    for first, last in zip(
-        np.searchsorted(times, gti.start, side="left"), np.searchsorted(times, gti.stop, side="right"), strict=True
-    ):
-        good[first:last] = True
-    return good

@@ -7,15 +7,19 @@ Gaussian errors. Fractional variability follows Vaughan et al. 2003 (MNRAS 345, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xtendsrc.errors import RequestError
-from xtendsrc.measure.detection import GRID, source_posterior
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+
+GRID = 1001
+"""Points on which posteriors are computed."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,49 @@ def hardness_ratio(
     probability = np.bincount(index.ravel(), weights=weights.ravel(), minlength=len(ratio))
     low, high = shortest_interval(ratio, probability, level)
     return Hardness(float(np.sum(values * weights)), low, high)
+
+
+def source_posterior(
+    on: int, off: int, scale: float, prior: float = 1.0, top: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior of the expected counts of a source.
+
+    Counts in the source region are Poisson with mean ``s + scale b``, those of the background region with mean
+    ``b``; b is integrated out exactly, as a sum over how many of the counts are background (Park et al. 2006, ApJ
+    652, 610, appendix A).
+
+    Parameters
+    ----------
+    on, off : int
+        Counts in the source and in the background region.
+    scale : float
+        Source region to background region; 0 for no background.
+    prior : float
+        Index of the Gamma prior of both rates: 1 flat, 0.5 Jeffreys.
+    top : float, optional
+        Largest value of the grid.
+
+    Returns
+    -------
+    tuple of ndarray
+        Expected counts, and their probabilities, which add up to 1.
+    """
+    from scipy.special import gammaln, logsumexp
+
+    if on < 0 or off < 0 or scale < 0 or not prior > 0:
+        raise RequestError(
+            f"on={on}, off={off}, scale={scale} make no sense.", "give counts, and a scale of 0 or more."
+        )
+    high = top or on + 8 * sqrt(on + 1.0) + 12
+    grid = (np.arange(GRID) + 0.5) * (high / GRID)
+    own = np.arange(on + 1)
+    other = on - own
+    weight = gammaln(other + off + prior) - gammaln(other + 1) - gammaln(own + 1)
+    weight = weight + other * np.log(scale / (1 + scale)) if scale > 0 else np.where(other == 0, weight, -np.inf)
+    terms = weight[None, :] + (own[None, :] + prior - 1) * np.log(grid)[:, None] - grid[:, None]
+    density = logsumexp(terms, axis=1)
+    probability = np.exp(density - density.max())
+    return grid, probability / probability.sum()
 
 
 def shortest_interval(values: np.ndarray, probability: np.ndarray, level: float) -> tuple[float, float]:

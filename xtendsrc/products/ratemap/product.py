@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xtendsrc.errors import DeadTimeError, GridMismatchError, RegionError, RequestError
-from xtendsrc.measure.detection import li_ma, upper_limit
+from xtendsrc.measure.poisson import CountsPosterior, significance
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -181,7 +181,7 @@ class RateMap:
             If a region has no exposure.
         """
         on, off, scale = self._on_off(source, background)
-        return li_ma(on, off, scale)
+        return float(significance(on, off, scale)[0])
 
     def upper_limit(self, source: RegionSet | Any, background: RegionSet | Any, level: float = 0.9987) -> Quantity:
         """Upper limit of the source's rate in a region at a one-sided confidence (3 sigma by default), count/s."""
@@ -190,7 +190,8 @@ class RateMap:
         on, off, scale = self._on_off(source, background)
         pixels = int(np.sum(self._mask(source) & self.sensor_mask))
         seconds = self.counts(source)[1] / pixels
-        return upper_limit(on, off, scale, level) / seconds * u.ct / u.s
+        counts = float(CountsPosterior.of(on, off, scale).quantile(level)[0])
+        return counts / seconds * u.ct / u.s
 
     def _on_off(self, source: Any, background: Any) -> tuple[int, int, float]:
         (on, mine), (off, theirs) = self.counts(source), self.counts(background)

@@ -109,7 +109,7 @@ class Component:
 @cache
 def components() -> dict[str, Component]:
     """Return every component of XSPEC's model library by its name in lower case."""
-    from xtendsrc.fit.components import NATIVE
+    from xtendsrc.fit.components import CONVOLUTIONS, NATIVE
 
     source = resources.files("xtendsrc") / "data" / "fit" / "components.csv"
     rows = list(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
@@ -122,7 +122,7 @@ def components() -> dict[str, Component]:
             spelling=spelling,
             kind=cast("Kind", lines[0]["kind"]),
             parameters=tuple(_definition(line) for line in lines),
-            engines=(*(("native",) if name in NATIVE else ()), "xspec"),
+            engines=(*(("native",) if name in NATIVE or name in CONVOLUTIONS else ()), "xspec"),
         )
     return found
 

@@ -7,17 +7,18 @@ convolution is given the photons of each bin as well, and returns them changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from xtendsrc.fit.components import absorption, convolution, lines, powerlaws, simple, thermal
 
-from xtendsrc.fit.components import absorption, powerlaws, simple
-
-if TYPE_CHECKING:
-    from xtendsrc.fit.components.base import Convolution
-
-NATIVE = {**simple.COMPONENTS, **powerlaws.COMPONENTS, **absorption.COMPONENTS}
+NATIVE = {
+    **simple.COMPONENTS,
+    **absorption.COMPONENTS,
+    **powerlaws.COMPONENTS,
+    **lines.COMPONENTS,
+    **thermal.COMPONENTS,
+}
 """Additive and multiplicative components by name."""
 
-CONVOLUTIONS: dict[str, Convolution] = {}
+CONVOLUTIONS = convolution.COMPONENTS
 """Convolutions by name."""
 
 __all__ = ["CONVOLUTIONS", "NATIVE"]

@@ -1,4 +1,4 @@
-"""Power laws, integrated over the bins in closed form."""
+"""Power laws and other continua without a temperature, integrated over the bins."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NEARLY_ONE = 1e-10
 """Exponents this close to zero are integrated as a logarithm."""
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
 def integral(index: float, edges: Array) -> Array:
@@ -27,4 +28,41 @@ def powerlaw(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     return integral(values[0], grid.edges)
 
 
-COMPONENTS: dict[str, Native] = {"powerlaw": powerlaw}
+def zpowerlw(values: Array, grid: Grid, settings: ModelSettings) -> Array:
+    """Return a redshifted power law, (E (1 + z))^-PhoIndex."""
+    index, redshift = values
+    return integral(index, grid.edges) * (1.0 + redshift) ** -index
+
+
+def cutoffpl(values: Array, grid: Grid, settings: ModelSettings) -> Array:
+    """Return a power law with an exponential cut-off, E^-PhoIndex exp(-E/HighECut)."""
+    index, cutoff = values
+    log_low, log_high = np.log(grid.low), np.log(grid.high)
+    half = 0.5 * (log_high - log_low)
+    energy = np.exp(0.5 * (log_high + log_low)[:, None] + half[:, None] * _NODES)
+    return half * ((energy ** (1.0 - index) * np.exp(-energy / cutoff)) @ _WEIGHTS)
+
+
+def bknpower(values: Array, grid: Grid, settings: ModelSettings) -> Array:
+    """Return a power law whose index changes at BreakE, without a step there."""
+    first, at, second = values
+    below = integral(first, np.minimum(grid.edges, at))
+    above = integral(second, np.maximum(grid.edges, at))
+    return below + at ** (second - first) * above
+
+
+def expdec(values: Array, grid: Grid, settings: ModelSettings) -> Array:
+    """Return an exponential, exp(-factor E)."""
+    factor = values[0]
+    if factor == 0:
+        return grid.width.copy()
+    return -np.diff(np.exp(-factor * grid.edges)) / factor
+
+
+COMPONENTS: dict[str, Native] = {
+    "powerlaw": powerlaw,
+    "zpowerlw": zpowerlw,
+    "cutoffpl": cutoffpl,
+    "bknpower": bknpower,
+    "expdec": expdec,
+}

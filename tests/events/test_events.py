@@ -23,7 +23,8 @@ from xtendsrc.errors import (
     NotXtendError,
     TruncatedFileError,
 )
-from xtendsrc.events.eventlist import EventList, fitsfile, read_header
+from xtendsrc.events import filebytes
+from xtendsrc.events.eventlist import EventList, read_header
 from xtendsrc.events.fitsfile import open_fits
 from xtendsrc.instrument import Geometry
 
@@ -198,8 +199,8 @@ def test_columns_named_at_once_let_go_of_the_file_and_others_still_come(packed):
 
 def test_a_gzipped_file_is_decompressed_once_for_many_threads(packed, monkeypatch):
     calls = []
-    real = fitsfile._decompress
-    monkeypatch.setattr(fitsfile, "_decompress", lambda data: calls.append(1) or real(data))
+    real = filebytes._decompress
+    monkeypatch.setattr(filebytes, "_decompress", lambda data: calls.append(1) or real(data))
     start, found = threading.Barrier(8), []
 
     def read():

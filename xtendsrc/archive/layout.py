@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import InputNotFoundError, NoObservationsError
-from xtendsrc.events.fitsfile import encrypted
+from xtendsrc.events.filebytes import encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xtendsrc.archive.layout import AUXILIARY_NAMES, EVENT_NAME, OBS_ID
 from xtendsrc.errors import InputNotFoundError
-from xtendsrc.events.fitsfile import encrypted
+from xtendsrc.events.filebytes import encrypted
 
 
 @dataclass(frozen=True)

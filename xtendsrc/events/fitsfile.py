@@ -11,33 +11,29 @@ standard 4.0, sections 3, 4 and 7.3.
 from __future__ import annotations
 
 import gzip
-import importlib
 import math
 import threading
 import weakref
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.io import fits
 
-from xtendsrc.errors import (
-    EncryptedFileError,
-    InputFileError,
-    InputNotFoundError,
-    MissingColumnError,
-    TruncatedFileError,
-)
-from xtendsrc.events.fitstable import CODES, HDU, Column, decode
+from xtendsrc.errors import InputFileError, MissingColumnError, TruncatedFileError
+from xtendsrc.events.filebytes import DOWNLOAD_AGAIN, MemoryReader, check_exists, load, reader_of, unreadable
+from xtendsrc.events.fitstable import CHECK, CODES, HDU, VARIABLE, Column, decode, finite, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 2880
-GZIP_MAGIC = b"\x1f\x8b"
-ENCRYPTED_SUFFIXES = (".gpg", ".pgp")
-DOWNLOAD_AGAIN = "fetch the file again and compare its size with the archive's."
+LONGEST_HEADER = 5000
+"""Blocks of a header, 180 000 lines; one without an END card would otherwise be read to the end of the file."""
+
+BITPIX = {8: "B", 16: "I", 32: "J", 64: "K", -32: "E", -64: "D"}
+"""Column format of the values of an image."""
 
 
 class FitsFile:
@@ -55,8 +51,8 @@ class FitsFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
-        self._bytes = _load(Path(path))
-        reader = _Reader(self._bytes)
+        self._bytes = load(Path(path))
+        reader = MemoryReader(self._bytes)
         self.hdus = tuple(_walk(reader, self.path))
 
     def __repr__(self) -> str:
@@ -92,33 +88,101 @@ class FitsFile:
         InputFileError
             If its values are of variable length or complex.
         """
-        column = hdu.columns.get(name.upper())
-        if column is None:
-            raise MissingColumnError(
-                f"{self.path}: {hdu.name} has no column {name.upper()}; it has {', '.join(hdu.columns)}.",
-                "run `xtendsrc inspect` on the observation to see what else differs from an Xtend event file.",
-            )
-        if column.code == "P":
+        column = self._column(hdu, name)
+        if column.code not in CODES:
             raise InputFileError(
                 f"{self.path}: column {column.name} of {hdu.name} has values of variable length or complex.",
                 "use astropy.io.fits for this column.",
             )
         return decode(self._raw(hdu, column, column.offset, column.width), column)
 
+    def variable(self, hdu: HDU, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values of a column of one or more numbers a row, of fixed or of variable length.
+
+        Parameters
+        ----------
+        hdu : HDU
+            A binary table of this file.
+        name : str
+            Column name, in any case.
+
+        Returns
+        -------
+        lengths : ndarray of int64, (rows,)
+            How many values each row has.
+        values : ndarray
+            The values of all rows, one after the other.
+
+        Raises
+        ------
+        MissingColumnError
+            If the table has no such column.
+        InputFileError
+            If it does not hold real numbers, or its descriptors lead out of the table.
+        """
+        column = self._column(hdu, name)
+        if column.code in "BIJKED":
+            values = decode(self._raw(hdu, column, column.offset, column.width), column)
+            return np.full(hdu.rows, column.repeat, np.int64), values.reshape(-1)
+        if column.code not in VARIABLE or column.repeat != 1 or column.element not in tuple("BIJKED"):
+            raise InputFileError(f"{self.path}: column {column.name} of {hdu.name} holds no real numbers.", CHECK)
+        long = column._replace(code="K" if column.code == "Q" else "J", repeat=2, scale=1.0, zero=0.0)
+        lengths, starts = decode(self._raw(hdu, long, column.offset, column.width), long).astype(np.int64).T
+        return lengths, self._heap(hdu, column._replace(code=column.element, repeat=1), lengths, starts)
+
+    def _heap(self, hdu: HDU, column: Column, lengths: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Values behind the descriptors of a variable-length column, whose byte offsets count from the heap's start."""
+        begin = hdu.integer("THEAP", hdu.row_bytes * hdu.rows, high=hdu.size)
+        dtype = np.dtype(CODES[column.code])
+        room = hdu.size - begin
+        used = lengths > 0
+        ends = starts[used] + lengths[used] * dtype.itemsize
+        if lengths.min(initial=0) < 0 or starts[used].min(initial=0) < 0 or ends.max(initial=0) > room:
+            raise InputFileError(
+                f"{self.path}: rows of column {column.name} of {hdu.name} lie outside of its heap.", DOWNLOAD_AGAIN
+            )
+        total = int(lengths.sum())
+        if not total:
+            return np.empty(0, dtype.newbyteorder("="))
+        within = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        at = np.repeat(starts, lengths) + within * dtype.itemsize
+        anywhere = np.ndarray((room - dtype.itemsize + 1,), dtype, self._bytes, hdu.offset + begin, strides=(1,))
+        return decode(anywhere[at], column)
+
+    def _column(self, hdu: HDU, name: str) -> Column:
+        column = hdu.columns.get(name.upper())
+        if column is None:
+            raise MissingColumnError(
+                f"{self.path}: {hdu.name} has no column {name.upper()}; it has {', '.join(hdu.columns)}.",
+                "check that this is the file you meant; `xtendsrc inspect` shows what an observation's files lack.",
+            )
+        return column
+
     def byte(self, hdu: HDU, column: Column, number: int) -> np.ndarray:
         """One byte of every row of a column, as uint8 of shape (rows,)."""
         return self._raw(hdu, column._replace(code="B", repeat=1), column.offset + number, 1).copy()
 
     def image(self, hdu: HDU) -> np.ndarray:
-        """Return the image of an HDU, shape (ny, nx), in the byte order of this machine."""
-        with fits.open(self.path, memmap=False) as hdul:
-            return np.asarray(hdul[self.hdus.index(hdu)].data)
+        """Return the image of an HDU, shape (ny, nx), in the byte order of this machine; BSCALE and BZERO applied.
+
+        Raises
+        ------
+        InputFileError
+            If the HDU holds no image of numbers.
+        """
+        code = BITPIX.get(hdu.integer("BITPIX", low=-64, high=64))
+        axes = [hdu.integer(f"NAXIS{i}") for i in range(hdu.integer("NAXIS", high=999), 0, -1)]
+        if code is None or hdu.is_table or not axes:
+            raise InputFileError(f"{self.path}: {hdu.name} is no image.", "check that this is the file you meant.")
+        scale, zero = finite(hdu.header, "BSCALE", self.path, 1.0), finite(hdu.header, "BZERO", self.path, 0.0)
+        raw = np.ndarray(axes, np.dtype(CODES[code]), self._bytes, hdu.offset)
+        return decode(raw, Column(hdu.name, code, 1, 0, raw.dtype.itemsize, "", scale, zero))
 
     def _raw(self, hdu: HDU, column: Column, offset: int, width: int) -> np.ndarray:
         kind = f"S{width}" if column.code == "A" else CODES[column.code]
         dtype = np.dtype(kind)
         items = width // dtype.itemsize if width else 0
-        shape, strides = (hdu.rows, items), (int(hdu.header["NAXIS1"]), dtype.itemsize)
+        shape, strides = (hdu.rows, items), (hdu.row_bytes, dtype.itemsize)
         if not hdu.rows or not items:
             return np.empty(shape if items != 1 else (hdu.rows,), dtype)
         array = np.ndarray(shape, dtype, buffer=self._bytes, offset=hdu.offset + offset, strides=strides)
@@ -193,111 +257,20 @@ def read_header(path: str | Path, name: str | None = None) -> fits.Header:
     """
     check_exists(path)
     names = []
-    with Path(path).open("rb") as file:
-        stream: IO[bytes] = _stream(file)
-        for hdu in _walk(stream, str(path), skip_last=name):
-            names.append(hdu.name)
-            if name is None or hdu.name == name.upper():
-                return hdu.header
+    try:
+        with Path(path).open("rb") as file:
+            for hdu in _walk(reader_of(file), str(path), skip_last=name):
+                names.append(hdu.name)
+                if name is None or hdu.name == name.upper():
+                    return hdu.header
+    except OSError as error:
+        if isinstance(error, InputFileError):
+            raise
+        raise unreadable(path, error) from error
     raise InputFileError(
         f"{path}: there is no extension {name}; the file has {', '.join(n or 'PRIMARY' for n in names)}.",
         "check that this is the file you meant.",
     )
-
-
-def check_exists(path: str | Path) -> None:
-    """Refuse a file that is not there, or that is encrypted.
-
-    Raises
-    ------
-    EncryptedFileError
-        If the name is that of an encrypted file, or only the encrypted form of the file is there.
-    InputNotFoundError
-        If there is no such file.
-    """
-    path = Path(path)
-    if path.suffix.lower() in ENCRYPTED_SUFFIXES:
-        raise encrypted(path)
-    if path.is_file():
-        return
-    for suffix in ENCRYPTED_SUFFIXES:
-        if path.with_name(path.name + suffix).is_file():
-            raise encrypted(path.with_name(path.name + suffix))
-    what = "is a directory, not a file" if path.is_dir() else "does not exist"
-    raise InputNotFoundError(f"{path}: {what}.", "check the path.")
-
-
-def encrypted(path: str | Path) -> EncryptedFileError:
-    """Return the error for a file that is still encrypted."""
-    return EncryptedFileError(
-        f"{path}: the file is still encrypted (proprietary data).",
-        "decrypt it with the key sent to the principal investigator, or wait for its public date "
-        "(`public_date` in the catalogue xrismmastr, one year after the observation as a rule) and download it again.",
-    )
-
-
-class _Reader:
-    """Just enough of a file object over bytes in memory, without copying them."""
-
-    def __init__(self, buffer: np.ndarray) -> None:
-        self._buffer, self._at = buffer, 0
-
-    def read(self, size: int) -> bytes:
-        data = bytes(self._buffer[self._at : self._at + size])
-        self._at += len(data)
-        return data
-
-    def skip(self, size: int) -> int:
-        start, self._at = self._at, min(self._at + size, len(self._buffer))
-        return self._at - start
-
-
-class _Stream:
-    """The same over a (compressed) file, read forwards only."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
-
-    def skip(self, size: int) -> int:
-        left = size
-        while left > 0:
-            data = self._file.read(min(left, 1 << 20))
-            if not data:
-                break
-            left -= len(data)
-        return size - left
-
-
-def _stream(file: IO[bytes]) -> Any:
-    magic = file.read(2)
-    file.seek(0)
-    return _Stream(gzip.GzipFile(fileobj=file) if magic == GZIP_MAGIC else file)
-
-
-def _load(path: Path) -> np.ndarray:
-    """Return the bytes of a file: mapped if plain, decompressed if gzipped."""
-    with path.open("rb") as file:
-        magic = file.read(2)
-        if magic != GZIP_MAGIC:
-            empty = path.stat().st_size == 0
-            return np.empty(0, np.uint8) if empty else np.memmap(path, np.uint8, mode="r")
-        file.seek(0)
-        compressed = file.read()
-    try:
-        return np.frombuffer(_decompress(compressed), np.uint8)
-    except (EOFError, zlib.error, OSError, ValueError) as error:
-        raise TruncatedFileError(f"{path}: the gzip stream is cut or damaged ({error}).", DOWNLOAD_AGAIN) from error
-
-
-def _decompress(data: bytes) -> bytes:
-    try:
-        igzip = importlib.import_module("isal.igzip")
-    except ImportError:
-        return gzip.decompress(data)
-    return igzip.decompress(data)
 
 
 def _walk(reader: Any, path: str, skip_last: str | None = None) -> Iterator[HDU]:
@@ -308,9 +281,9 @@ def _walk(reader: Any, path: str, skip_last: str | None = None) -> Iterator[HDU]
         if header is None:
             return
         offset += used
-        size = _data_size(header)
+        size = _data_size(header, path)
         name = str(header.get("EXTNAME", "PRIMARY" if first else "")).strip().upper()
-        yield HDU(name, header, offset, size)
+        yield HDU(name, header, offset, size, path)
         if skip_last is not None and name == skip_last.upper():
             return
         padded = -(-size // BLOCK) * BLOCK
@@ -336,7 +309,29 @@ def _header(reader: Any, path: str, first: bool) -> tuple[fits.Header | None, in
         text.append(block.decode("ascii", "replace").replace("\ufffd", "?"))  # headers are ASCII, for astropy too
         used += BLOCK
         if any(text[-1][i : i + 80].rstrip() == "END" for i in range(0, BLOCK, 80)):
-            return fits.Header.fromstring("".join(text)), used
+            return _parsed("".join(text), path), used
+        if len(text) > LONGEST_HEADER:
+            raise InputFileError(f"{path}: a header has no end within {LONGEST_HEADER} blocks.", CHECK)
+
+
+def _parsed(text: str, path: str) -> fits.Header:
+    """Return a header whose every card can be read: a value that is none of FITS's stays as the text it is."""
+    try:
+        header = fits.Header.fromstring(text)
+        for card in header.cards:
+            _readable(card)
+    except (fits.VerifyError, ValueError, TypeError, IndexError) as error:
+        reason = " ".join(str(error).split())
+        raise InputFileError(f"{path}: a line of a header cannot be read: {reason}", CHECK) from error
+    return header
+
+
+def _readable(card: fits.Card) -> None:
+    try:
+        _ = card.value
+    except fits.VerifyError:
+        card.verify("silentfix")
+        _ = card.value
 
 
 def _guarded(read: Any, size: int, path: str) -> Any:
@@ -346,9 +341,13 @@ def _guarded(read: Any, size: int, path: str) -> Any:
         raise TruncatedFileError(f"{path}: the gzip stream is cut or damaged ({error}).", DOWNLOAD_AGAIN) from error
 
 
-def _data_size(header: fits.Header) -> int:
-    axes = [int(header[f"NAXIS{i}"]) for i in range(1, int(header.get("NAXIS", 0)) + 1)]
+def _data_size(header: fits.Header, path: str) -> int:
+    """Bytes of the data behind a header (FITS standard 4.0, equations 1 and 2)."""
+    bits = whole(header, "BITPIX", path, low=-64, high=64)
+    if bits not in BITPIX:
+        raise InputFileError(f"{path}: BITPIX is {bits}, which no FITS file has.", CHECK)
+    axes = [whole(header, f"NAXIS{i}", path) for i in range(1, whole(header, "NAXIS", path, 0, high=999) + 1)]
     if not axes:
         return 0
-    bits = abs(int(header["BITPIX"])) * int(header.get("GCOUNT", 1))
-    return bits * (int(header.get("PCOUNT", 0)) + math.prod(axes)) // 8
+    groups = abs(bits) * whole(header, "GCOUNT", path, 1)
+    return groups * (whole(header, "PCOUNT", path, 0) + math.prod(axes)) // 8

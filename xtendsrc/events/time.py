@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import MissingKeywordError
+from xtendsrc.errors import InputFileError, MissingKeywordError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,8 @@ def mission_time(seconds: Any, header: Mapping[str, Any] | None = None) -> Time:
     ------
     MissingKeywordError
         If the header has no reference epoch.
+    InputFileError
+        If that is no number, or in no known time scale.
     """
     from astropy.time import TimeDelta
 
@@ -55,10 +57,18 @@ def _epoch(header: Mapping[str, Any] | None) -> Time:
     keys: Mapping[str, Any] = EPOCH if header is None else header
     scale = str(keys.get("TIMESYS", "TT")).strip().lower()
     if "MJDREFI" in keys and "MJDREFF" in keys:
-        return Time(float(keys["MJDREFI"]), float(keys["MJDREFF"]), format="mjd", scale=scale)
-    if "MJDREF" in keys:
-        return Time(float(keys["MJDREF"]), format="mjd", scale=scale)
-    raise MissingKeywordError(
-        "The header has neither MJDREFI and MJDREFF nor MJDREF, so its times cannot be made absolute.",
-        "check the file that it comes from.",
-    )
+        days = (keys["MJDREFI"], keys["MJDREFF"])
+    elif "MJDREF" in keys:
+        days = (keys["MJDREF"], 0.0)
+    else:
+        raise MissingKeywordError(
+            "The header has neither MJDREFI and MJDREFF nor MJDREF, so its times cannot be made absolute.",
+            "check the file that it comes from.",
+        )
+    try:
+        return Time(float(days[0]), float(days[1]), format="mjd", scale=scale)
+    except (TypeError, ValueError) as error:  # no number, or a scale that astropy does not know
+        raise InputFileError(
+            f"The header counts its times from MJD {days[0]} + {days[1]} in {scale.upper()!r}, which is no epoch.",
+            "correct MJDREFI, MJDREFF or TIMESYS.",
+        ) from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from xtendsrc.errors import InputFileError, InputNotFoundError, ProductError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from astropy.io import fits
 
@@ -229,7 +229,7 @@ class Product:
     def _load(self, path: Path) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _check_kind(self, hdus: fits.HDUList) -> None:
+    def _check_kind(self, hdus: Sequence[Any]) -> None:
         """Refuse a file that xtendsrc made as something else; files of others do not say what they are."""
         kind = hdus[0].header.get("XTSKIND", self.kind)
         if kind not in {c.kind for c in (type(self), *type(self).__subclasses__())}:

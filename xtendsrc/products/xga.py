@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import EngineUnavailableError, RequestError
+from xtendsrc.errors import EngineUnavailableError, MissingKeywordError, RequestError
 
 if TYPE_CHECKING:
     import os
@@ -61,6 +61,8 @@ def as_lightcurve(curve: LightCurve, path: str | os.PathLike[str]) -> Any:
     ------
     RequestError
         If the file exists.
+    MissingKeywordError
+        If the curve's header lacks what XGA asks for.
     """
     import astropy.units as u
 
@@ -68,24 +70,35 @@ def as_lightcurve(curve: LightCurve, path: str | os.PathLike[str]) -> Any:
     copy = Path(path)
     if copy.exists():
         raise RequestError(f"{copy} exists already.", "give the path of a new file.")
-    _write_absolute(curve, copy)
     header = curve.header
+    if missing := [key for key in ("RA_NOM", "DEC_NOM", "E_MIN", "E_MAX") if key not in header]:
+        raise MissingKeywordError(
+            f"{curve.path} has no {', '.join(missing)}, which a light curve of XGA needs.", "add them to its header."
+        )
+    bin_size = curve.bin
+    _write_absolute(curve, copy)
     centre = u.Quantity([header["RA_NOM"], header["DEC_NOM"]], "deg")
     nothing = u.Quantity(0.0, "deg")
     net = bool(header.get("BACKAPP", False))
     return products.LightCurve(
         str(copy), obs_id=_obs_id(header), central_coord=centre, inn_rad=nothing, out_rad=nothing, region=True,
         lo_en=u.Quantity(header["E_MIN"], "keV"), hi_en=u.Quantity(header["E_MAX"], "keV"),
-        time_bin_size=u.Quantity(header["TIMEDEL"], "s"), is_back_sub=net, **_ABOUT)  # fmt: skip
+        time_bin_size=bin_size, is_back_sub=net, **_ABOUT)  # fmt: skip
 
 
 def _write_absolute(curve: LightCurve, copy: Path) -> None:
     from astropy.io import fits
 
+    start = curve.seconds - curve.widths.value / 2
     with fits.open(curve.path, memmap=False) as hdus:
-        rate = hdus["RATE"]
-        rate.data["TIME"] += float(rate.header.get("TIMEZERO", 0.0))
-        rate.header["TIMEZERO"] = 0.0
+        table = next(h for h in hdus if getattr(h, "columns", None) and "RATE" in (n.upper() for n in h.columns.names))
+        pixel = float(table.header.get("TIMEPIXR", 0.5))
+        table.data["TIME"] = start + pixel * curve.widths.value
+        table.columns["TIME"].unit = "s"
+        for key in ("TIMEZERI", "TIMEZERF"):
+            table.header.remove(key, ignore_missing=True)
+        table.header["TIMEZERO"] = 0.0
+        table.name = "RATE"
         if "GTI" in hdus:
             hdus["GTI"].name = "STDGTI"
         hdus.writeto(copy, checksum=True)

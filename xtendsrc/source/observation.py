@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xtendsrc.archive.layout import ObservationFiles, discover
 from xtendsrc.errors import UnknownDataClassError, XtendsrcError
-from xtendsrc.events.fitsfile import encrypted
+from xtendsrc.events.filebytes import encrypted
 from xtendsrc.source.dataclass import DataClass
 
 if TYPE_CHECKING:

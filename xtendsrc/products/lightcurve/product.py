@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from xtendsrc.errors import InputFileError
-from xtendsrc.products.base import Product, names_of
+from xtendsrc.products.base import Product
+from xtendsrc.products.lightcurve.file import bins_of, read_curve
 
 if TYPE_CHECKING:
     import os
@@ -17,13 +20,15 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
     from xtendsrc.events.gti import GTI
+    from xtendsrc.products.lightcurve.file import Bins
     from xtendsrc.products.request import NetCurveRequest
 
 
 class LightCurve(Product):
-    """Count rates in equal bins of time.
+    """Count rates in bins of time, equal ones where xtendsrc made them.
 
-    ``table`` holds the RATE columns as written: TIME relative to TIMEZERO, RATE, ERROR, FRACEXP, ERROR_LO, ERROR_HI.
+    ``table`` holds the RATE columns as written: TIME relative to TIMEZERO, RATE, ERROR, FRACEXP, ERROR_LO, ERROR_HI;
+    files of other makers may lack some of the last.
     """
 
     kind: ClassVar[str] = "lightcurve"
@@ -35,11 +40,9 @@ class LightCurve(Product):
         return table
 
     @property
-    def seconds(self) -> Any:
-        """Bin centres in mission seconds, float64."""
-        header = self.header
-        shift = (0.5 - float(header.get("TIMEPIXR", 0.5))) * float(header["TIMEDEL"])
-        return self.table["TIME"].data.astype(float) + float(header.get("TIMEZERO", 0.0)) + shift
+    def seconds(self) -> np.ndarray:
+        """Bin centres in mission seconds, float64, whatever unit and zero the file uses."""
+        return self._bins.centre
 
     @property
     def time(self) -> Time:
@@ -50,10 +53,34 @@ class LightCurve(Product):
 
     @property
     def bin(self) -> Quantity:
-        """Width of a bin."""
+        """Width of a bin.
+
+        Raises
+        ------
+        InputFileError
+            If the bins of the file are not equally wide; `widths` has them then.
+        """
         import astropy.units as u
 
-        return float(self.header["TIMEDEL"]) * u.s
+        width = self._bins.width
+        if np.ptp(width) > 1e-6 * width[0]:
+            raise InputFileError(f"The bins of {self!r} differ in width.", "use its widths.")
+        return float(width[0]) * u.s
+
+    @property
+    def widths(self) -> Quantity:
+        """Width of each bin."""
+        import astropy.units as u
+
+        return self._bins.width * u.s
+
+    @property
+    def _bins(self) -> Bins:
+        content = self.content
+        if "bins" not in content:
+            content["bins"] = bins_of(self.table, self.header, self.path)
+        bins: Bins = content["bins"]
+        return bins
 
     @property
     def rate(self) -> Quantity:
@@ -67,20 +94,23 @@ class LightCurve(Product):
 
     @property
     def error_lo(self) -> Quantity:
-        """Lower Poisson error, right for few and for no counts (Gehrels 1986)."""
-        return self._rate("ERROR_LO")
+        """Lower Poisson error, right for few and for no counts (Gehrels 1986); ERROR in a file that has no other."""
+        return self._rate("ERROR_LO" if "ERROR_LO" in self.table.colnames else "ERROR")
 
     @property
     def error_hi(self) -> Quantity:
-        """Upper Poisson error, right for few and for no counts (Gehrels 1986)."""
-        return self._rate("ERROR_HI")
+        """Upper Poisson error, right for few and for no counts (Gehrels 1986); ERROR in a file that has no other."""
+        return self._rate("ERROR_HI" if "ERROR_HI" in self.table.colnames else "ERROR")
 
     @property
     def exposed(self) -> Quantity:
-        """Seconds of each bin inside the good time intervals."""
+        """Seconds of each bin inside the good time: FRACEXP of the file, or its good time intervals without it."""
         import astropy.units as u
 
-        return self.table["FRACEXP"].data.astype(float) * self.bin.to_value(u.s) * u.s
+        bins = self._bins
+        if "FRACEXP" in self.table.colnames:
+            return self.table["FRACEXP"].data.astype(float) * bins.width * u.s
+        return self.gti.overlap(bins.centre - bins.width / 2, bins.centre + bins.width / 2) * u.s
 
     @property
     def gti(self) -> GTI:
@@ -131,16 +161,10 @@ class LightCurve(Product):
         return header
 
     def _load(self, path: Path) -> dict[str, Any]:
-        from astropy.io import fits
         from astropy.table import Table
 
-        with fits.open(path, memmap=False) as hdus:
-            self._check_kind(hdus)
-            if "RATE" not in hdus:
-                raise InputFileError(f"{path} has no RATE extension; it has {names_of(hdus)}.", "check the path.")
-            hdu = hdus["RATE"]
-            columns = {n: hdu.data[n].astype(hdu.data[n].dtype.newbyteorder("=")) for n in hdu.columns.names}
-            header = hdu.header.copy()
+        file, columns, header = read_curve(path)
+        self._check_kind(file.hdus)
         return {"table": Table(columns), "header": header}
 
     def _cached(self) -> dict[str, Any] | None:

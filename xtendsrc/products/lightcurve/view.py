@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import GTIError, MissingGTIError, RequestError
 from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, legend, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from xtendsrc.events.gti import GTI
     from xtendsrc.products.lightcurve.product import LightCurve
+
+logger = logging.getLogger(__name__)
 
 SCALES = ("hours", "seconds", "mission", "mjd", "utc")
 
@@ -56,10 +60,10 @@ def view_lightcurve(
     own = ax is None
     if ax is None:
         ax = new_axes(CURVE_SIZE, figure, position)
-    seconds, half = product.seconds, product.bin.value / 2
+    seconds, half = product.seconds, product.widths.value / 2
     x = axis.of(seconds)
     spread = (axis.of(seconds + half) - axis.of(seconds - half)) / 2 if time != "utc" else None
-    errors = np.vstack([product.error_lo.value, product.error_hi.value])
+    errors = _errors(product)
     ax.errorbar(x, product.rate.value, errors, spread, "o", ms=3, lw=0.9, c=colour, label=label)
     span = _span(product)
     if shade:
@@ -79,12 +83,32 @@ def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, *
     ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
     table = product.table
     if parts and "BKG_RATE" in table.colnames:
-        axis, half = _TimeAxis(product, options.get("time", "hours")), product.bin.value / 2
+        axis, half = _TimeAxis(product, options.get("time", "hours")), product.widths.value / 2
         ends = axis.of(product.seconds - half), axis.of(product.seconds + half)
         ax.hlines(table["SRC_RATE"], *ends, color=SOURCE, lw=1.1, alpha=0.8, label="source region")
         ax.hlines(table["BKG_RATE"], *ends, color=BACKGROUND, lw=1.1, alpha=0.9, label="background, scaled")
         legend(ax)
     return ax
+
+
+def good_time(product: LightCurve) -> GTI:
+    """The good time a curve was made with; the bins themselves for a file that has none, or that of another clock."""
+    from xtendsrc.events.gti import GTI
+
+    try:
+        gti = product.gti
+    except (MissingGTIError, GTIError) as error:
+        logger.info("%s: its bins stand for its good time: %s", product, error)
+        gti = GTI([], [])
+    half = product.widths.value / 2
+    return gti if len(gti) else GTI(product.seconds - half, product.seconds + half)
+
+
+def _errors(product: LightCurve) -> np.ndarray | None:
+    """Lower and upper errors; None for a file without any."""
+    if not {"ERROR", "ERROR_LO"} & set(product.table.colnames):
+        return None
+    return np.vstack([product.error_lo.value, product.error_hi.value])
 
 
 class _TimeAxis:
@@ -94,7 +118,7 @@ class _TimeAxis:
         if scale not in SCALES:
             raise RequestError(f"time={scale!r} is unknown.", f"choose one of {', '.join(SCALES)}.")
         self.scale, self.header = scale, product.header
-        self.zero = float(product.gti.start[0])
+        self.zero = float(good_time(product).start[0])
 
     def of(self, seconds: np.ndarray) -> Any:
         """Turn mission seconds into positions on the axis."""
@@ -133,7 +157,7 @@ class _TimeAxis:
 
 def _span(product: LightCurve) -> tuple[float, float]:
     """Give the mission seconds the axis covers: all bins and all good time, and a hundredth of it on either side."""
-    seconds, half, gti = product.seconds, product.bin.value / 2, product.gti
+    seconds, half, gti = product.seconds, product.widths.value / 2, good_time(product)
     low = min(np.min(seconds - half, initial=np.inf), gti.start[0])
     high = max(np.max(seconds + half, initial=-np.inf), gti.stop[-1])
     margin = 0.01 * (high - low)
@@ -142,7 +166,7 @@ def _span(product: LightCurve) -> tuple[float, float]:
 
 def _shade(ax: Axes, product: LightCurve, axis: _TimeAxis, span: tuple[float, float]) -> None:
     """Shade the time of a span that is in no good interval: before the first, between them, and after the last."""
-    gti = product.gti
+    gti = good_time(product)
     starts, stops = np.append(span[0], gti.stop), np.append(gti.start, span[1])
     for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         low, high = axis.of(np.array([start, stop]))

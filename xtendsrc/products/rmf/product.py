@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from xtendsrc.errors import GridMismatchError, InputFileError
+from xtendsrc.errors import GridMismatchError
 from xtendsrc.products.base import Product
+from xtendsrc.responses.file import read_arf, read_rmf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from astropy.io import fits
     from astropy.units import Quantity
     from scipy.sparse import csr_array
 
@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 
 GRID_TOLERANCE = 1e-3
 """Energies of an ARF and an RMF may differ by this fraction of a bin; they are 4-byte numbers in many files."""
-
-
-_MATRIX_COLUMNS = ("ENERG_LO", "ENERG_HI", "N_GRP", "F_CHAN", "N_CHAN", "MATRIX")
 
 
 class Response(Product):
@@ -147,23 +144,7 @@ class RMF(Response):
         return (above @ width) * u.keV
 
     def _load(self, path: Path) -> dict[str, Any]:
-        from astropy.io import fits
-
-        with fits.open(path, memmap=False) as hdus:
-            table = _extension(hdus, path, ("MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"), _MATRIX_COLUMNS)
-            bounds = _extension(hdus, path, ("EBOUNDS",), ("CHANNEL", "E_MIN", "E_MAX"))
-            channels = np.asarray(bounds.data["CHANNEL"], int)
-            first = _first_channel(table, channels, path)
-            return {
-                "header": table.header.copy(),
-                "energy_lo": _values(table, "ENERG_LO", "keV", path),
-                "energy_hi": _values(table, "ENERG_HI", "keV", path),
-                "channels": channels,
-                "e_min": _values(bounds, "E_MIN", "keV", path),
-                "e_max": _values(bounds, "E_MAX", "keV", path),
-                "first_channel": first,
-                "matrix": _sparse(table.data, channels.size, first, path),
-            }
+        return read_rmf(path)
 
 
 class ARF(Response):
@@ -185,84 +166,4 @@ class ARF(Response):
         return self.area_cm2 * u.cm**2
 
     def _load(self, path: Path) -> dict[str, Any]:
-        from astropy.io import fits
-
-        with fits.open(path, memmap=False) as hdus:
-            table = _extension(hdus, path, ("SPECRESP",), ("ENERG_LO", "ENERG_HI", "SPECRESP"))
-            return {
-                "header": table.header.copy(),
-                "energy_lo": _values(table, "ENERG_LO", "keV", path),
-                "energy_hi": _values(table, "ENERG_HI", "keV", path),
-                "area": _values(table, "SPECRESP", "cm2", path),
-            }
-
-
-def _extension(hdus: fits.HDUList, path: Path, names: tuple[str, ...], columns: tuple[str, ...]) -> Any:
-    """Find an extension by name, or by HDUCLAS2 where a file names it differently, and check its columns."""
-    for hdu in hdus:
-        if hdu.name in names or (str(hdu.header.get("HDUCLAS2", "")).strip() in names and hasattr(hdu, "columns")):
-            if missing := [c for c in columns if c not in hdu.columns.names]:
-                raise InputFileError(f"{path}: extension {hdu.name} lacks {', '.join(missing)}.", "check the file.")
-            return hdu
-    raise InputFileError(
-        f"{path} has no extension {' or '.join(names)}; it has {', '.join(h.name or 'PRIMARY' for h in hdus)}.",
-        "check that the file is a response.",
-    )
-
-
-def _values(table: Any, name: str, unit: str, path: Path) -> np.ndarray:
-    """Read a column in a unit; a column that names none is in it, as the memos say."""
-    import astropy.units as u
-
-    values = np.asarray(table.data[name], float)
-    written = str(table.columns[name].unit or unit).strip()
-    if written.lower() == unit.lower():
-        return values
-    try:
-        return np.asarray(u.Quantity(values, written).to_value(unit))
-    except (ValueError, TypeError, u.UnitConversionError) as error:
-        raise InputFileError(f"{path}: {name} is in {written!r}, not in {unit}.", "correct its TUNIT.") from error
-
-
-def _first_channel(table: Any, channels: np.ndarray, path: Path) -> int:
-    """Give the number that F_CHAN counts the first channel as.
-
-    TLMIN of the F_CHAN column says it (CAL/GEN/92-002a); without it the memo's default is 1, but the CHANNEL column of
-    EBOUNDS, where the numbers stand, decides, so that both defaults met in real files are read right.
-    """
-    number = table.columns.names.index("F_CHAN") + 1
-    if (key := f"TLMIN{number}") in table.header:
-        return int(table.header[key])
-    logger.warning("%s has no %s; its channels are taken to start at %d, as in EBOUNDS.", path, key, channels[0])
-    return int(channels[0])
-
-
-def _sparse(data: Any, size: int, first: int, path: Path) -> csr_array:
-    """Unpack the groups of channels of each energy into a sparse matrix."""
-    from scipy.sparse import csr_array
-
-    groups = np.asarray(data["N_GRP"], int)
-    all_starts, all_lengths, all_values = data["F_CHAN"], data["N_CHAN"], data["MATRIX"]
-    starts, lengths, rows, values = [], [], [], []
-    for row, number in enumerate(groups):
-        if number == 0:
-            continue
-        start = np.atleast_1d(all_starts[row])[:number].astype(int)
-        length = np.atleast_1d(all_lengths[row])[:number].astype(int)
-        starts.append(start)
-        lengths.append(length)
-        rows.append(np.full(number, row))
-        values.append(np.atleast_1d(all_values[row])[: length.sum()])
-    if not starts:
-        raise InputFileError(f"{path}: no energy of the matrix reaches any channel.", "make the response again.")
-    length = np.concatenate(lengths)
-    offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-    column = np.repeat(np.concatenate(starts) - first, length) + offset
-    if column.min() < 0 or column.max() >= size:
-        raise InputFileError(
-            f"{path}: F_CHAN and N_CHAN reach channels {column.min() + first}..{column.max() + first}, but EBOUNDS has "
-            f"{size} channels from {first}.",
-            "check TLMIN of the F_CHAN column.",
-        )
-    row_index = np.repeat(np.concatenate(rows), length)
-    return csr_array((np.concatenate(values).astype(float), (row_index, column)), shape=(len(groups), size))
+        return read_arf(path)

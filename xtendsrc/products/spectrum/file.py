@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import logging
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xtendsrc.errors import InputFileError, InputNotFoundError, MissingColumnError, MissingKeywordError
-from xtendsrc.products.base import names_of
+from xtendsrc.events.fitsfile import open_fits
+from xtendsrc.events.fitstable import VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from astropy.io import fits
 
+    from xtendsrc.events.fitsfile import FitsFile
+    from xtendsrc.events.fitstable import HDU
+
 logger = logging.getLogger(__name__)
+
+SCALES = ("BACKSCAL", "AREASCAL")
+FLAGS = ("QUALITY", "GROUPING")
+LARGEST = 2.0**53
+"""Counts beyond which a float is no whole number any more."""
 
 LINKS = {"background": "BACKFILE", "rmf": "RESPFILE", "arf": "ANCRFILE"}
 """What belongs to a spectrum, and the keyword that names its file."""
@@ -40,22 +50,17 @@ def read_spectrum(path: Path) -> dict[str, Any]:
     InputFileError
         For a file that is no spectrum, holds several, or whose numbers cannot be.
     """
-    from astropy.io import fits
-
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            table = _table(hdus, path)
-            primary = hdus[0].data
-            weighted = None if primary is None or primary.ndim != 2 else np.asarray(primary)
-            return {**_columns(table, path), "weighted_map": weighted}
-    except (OSError, EOFError) as error:
-        if isinstance(error, InputNotFoundError):
-            raise
-        raise InputFileError(f"{path} cannot be read as FITS: {error}.", "fetch or make it again.") from error
+    file = open_fits(path)
+    table = _table(file)
+    shape = [file.hdus[0].header.get(key, 0) for key in ("NAXIS", "NAXIS1", "NAXIS2")]
+    weighted = file.image(file.hdus[0]) if shape[0] == 2 and min(shape) > 0 else None
+    return {**_columns(file, table), "weighted_map": weighted}
 
 
 def linked_file(path: Path, header: fits.Header, keyword: str, check: bool = True) -> Path | None:
     """Follow a link of a spectrum's header, relative to the spectrum's directory; plain and gzipped names serve alike.
+
+    A file whose directory is not there any more is looked for beside the spectrum, under its own name.
 
     Parameters
     ----------
@@ -81,105 +86,124 @@ def linked_file(path: Path, header: fits.Header, keyword: str, check: bool = Tru
     name = str(header.get(keyword, "none")).strip()
     if name.lower() in ("", "none"):
         return None
-    named = path.parent / name
-    for candidate in (named, named.with_name(f"{named.name}.gz"), named.with_name(named.name.removesuffix(".gz"))):
-        if candidate.is_file():
-            return candidate
+    named_at = path.parent / name
+    for named in dict.fromkeys((named_at, path.parent / PurePosixPath(name.replace("\\", "/")).name)):
+        for candidate in (named, named.with_name(f"{named.name}.gz"), named.with_name(named.name.removesuffix(".gz"))):
+            if candidate.is_file():
+                if candidate.parent != named_at.parent:
+                    logger.warning("%s: its %s %s is not there; %s is taken.", path, keyword, name, candidate)
+                return candidate
     if not check:
         return None
     raise InputNotFoundError(
-        f"{path} names {name} as its {keyword}, which is not there.", "put it beside the spectrum."
+        f"{path} names {name} as its {keyword}, which is not there, nor beside it.", "put it beside the spectrum."
     )
 
 
-def _table(hdus: fits.HDUList, path: Path) -> Any:
-    tables = [h for h in hdus if hasattr(h, "columns")]
-    for hdu in tables:
-        if hdu.name == "SPECTRUM" or str(hdu.header.get("HDUCLAS1", "")).strip().upper() == "SPECTRUM":
-            break
-    else:
+def _table(file: FitsFile) -> HDU:
+    tables = [h for h in file.hdus if h.is_table]
+    found = [h for h in tables if h.name == "SPECTRUM"] or [h for h in tables if _class(h) == "SPECTRUM"]
+    if not found:
         raise InputFileError(
-            f"{path} has no SPECTRUM extension; it has {names_of(hdus)}.",
+            f"{file.path} has no SPECTRUM extension; it has {', '.join(h.name or '?' for h in file.hdus)}.",
             "check that it is an OGIP spectrum.",
         )
-    if hdu.header["NAXIS2"] == 0:
-        raise InputFileError(f"The SPECTRUM extension of {path} has no rows.", "make it again.")
-    if "CHANNEL" not in hdu.columns.names:
-        raise MissingColumnError(f"{path} has no CHANNEL column.", "check that it is an OGIP spectrum.")
-    return hdu
+    table = found[0]
+    if len(found) > 1:
+        raise InputFileError(f"{file.path} holds {len(found)} spectra.", "extract the one you want first.")
+    if table.rows == 0:
+        raise InputFileError(f"The SPECTRUM extension of {file.path} has no rows.", "make it again.")
+    if "CHANNEL" not in table.columns:
+        raise MissingColumnError(
+            f"{file.path} has no CHANNEL column; it has {', '.join(table.columns)}.",
+            "check that it is an OGIP spectrum.",
+        )
+    return table
 
 
-def _columns(table: Any, path: Path) -> dict[str, Any]:
+def _class(hdu: HDU) -> str:
+    return str(hdu.header.get("HDUCLAS1", "")).strip().upper()
+
+
+def _columns(file: FitsFile, table: HDU) -> dict[str, Any]:
     """Read the columns of a SPECTRUM extension, or the keywords that stand for them."""
+    path = file.path
     header = table.header.copy()
     exposure = _number(header, "EXPOSURE", path)
     if not exposure > 0:
         raise InputFileError(f"EXPOSURE of {path} is {exposure:g} s.", "check the good time it was made with.")
-    raw = np.asarray(table.data["CHANNEL"])
-    if raw.ndim != 1 or raw.dtype.kind == "O" or "SPEC_NUM" in table.columns.names:
+    several = [n for n in ("CHANNEL", "COUNTS", "RATE") if n in table.columns and table.columns[n].repeat != 1]
+    variable = [n for n in ("CHANNEL", "COUNTS", "RATE") if n in table.columns and table.columns[n].code in VARIABLE]
+    if several or variable or "SPEC_NUM" in table.columns:
         raise InputFileError(f"{path} holds several spectra (OGIP type II).", "extract the one you want first.")
-    counts = _counts(table, path, exposure)
+    table.numbers("CHANNEL", "COUNTS", "RATE", "STAT_ERR", *SCALES, *FLAGS)
+    counts = _counts(file, table, exposure)
     size = counts.size
     return {
         "header": header,
-        "channels": raw.astype(int),
+        "channels": _channels(file, table),
         "counts": counts,
-        "stat_error": _stat_error(table, exposure),
-        "backscal": _scale(table, "BACKSCAL", size, path),
-        "areascal": _scale(table, "AREASCAL", size, path),
-        "quality": _flag(table, "QUALITY", size),
-        "grouping": _flag(table, "GROUPING", size),
+        "stat_error": _stat_error(file, table, exposure),
+        **{name.lower(): _scale(file, table, name, size) for name in SCALES},
+        **{name.lower(): _flag(file, table, name, size) for name in FLAGS},
     }
 
 
-def _counts(table: Any, path: Path, exposure: float) -> np.ndarray:
+def _channels(file: FitsFile, table: HDU) -> np.ndarray:
+    values = file.column(table, "CHANNEL")
+    channels = values.astype(np.int64)
+    if not np.array_equal(channels, values) or np.unique(channels).size != channels.size:
+        raise InputFileError(f"{file.path} has channel numbers that are not whole or occur twice.", "make it again.")
+    return channels
+
+
+def _counts(file: FitsFile, table: HDU, exposure: float) -> np.ndarray:
     """Counts of each channel: whole numbers where the file has them."""
-    names = table.columns.names
-    if "COUNTS" in names:
-        counts = np.asarray(table.data["COUNTS"])
+    if "COUNTS" in table.columns:
+        counts = file.column(table, "COUNTS")
         whole = counts.dtype.kind in "iu" or bool(np.all(counts == np.rint(counts)))
-        counts = counts.astype(np.int64 if whole else float)
-    elif "RATE" in names:
-        counts = np.asarray(table.data["RATE"], float) * exposure
+    elif "RATE" in table.columns:
+        counts, whole = file.column(table, "RATE").astype(float) * exposure, False
     else:
-        raise MissingColumnError(f"{path} has neither COUNTS nor RATE.", "check that it is an OGIP type I spectrum.")
-    if counts.ndim != 1:
-        raise InputFileError(f"{path} holds several spectra (OGIP type II).", "extract the one you want first.")
-    if not np.isfinite(counts).all():
-        raise InputFileError(f"{path} has counts that are not finite numbers.", "make it again.")
-    return counts
+        raise MissingColumnError(
+            f"{file.path} has neither COUNTS nor RATE; it has {', '.join(table.columns)}.",
+            "check that it is an OGIP type I spectrum.",
+        )
+    if not np.isfinite(counts).all() or np.abs(counts).max() > LARGEST:
+        raise InputFileError(f"{file.path} has counts that are not finite numbers, or absurd.", "make it again.")
+    return counts.astype(np.int64 if whole else float)
 
 
-def _stat_error(table: Any, exposure: float) -> np.ndarray | None:
+def _stat_error(file: FitsFile, table: HDU, exposure: float) -> np.ndarray | None:
     """Errors in counts from the STAT_ERR column; None where the file says, by POISSERR, that they are Poisson."""
-    if "STAT_ERR" not in table.columns.names or table.header.get("POISSERR") is True:
+    if "STAT_ERR" not in table.columns or table.header.get("POISSERR") is True:
         return None
-    error = np.asarray(table.data["STAT_ERR"], float)
-    return error if "COUNTS" in table.columns.names else error * exposure
+    error = file.column(table, "STAT_ERR").astype(float)
+    return error if "COUNTS" in table.columns else error * exposure
 
 
-def _scale(table: Any, name: str, size: int, path: Path) -> np.ndarray:
+def _scale(file: FitsFile, table: HDU, name: str, size: int) -> np.ndarray:
     """BACKSCAL or AREASCAL of each channel, from the column or the keyword; one, with a warning, from neither."""
-    if name in table.columns.names:
-        return np.asarray(table.data[name], float)
+    if name in table.columns:
+        return file.column(table, name).astype(float)
     if name not in table.header:
-        logger.warning("%s has no %s; it is taken to be 1.", path, name)
+        logger.warning("%s has no %s; it is taken to be 1.", file.path, name)
         return np.ones(size)
-    return np.full(size, _number(table.header, name, path))
+    return np.full(size, _number(table.header, name, file.path))
 
 
-def _flag(table: Any, name: str, size: int) -> np.ndarray:
+def _flag(file: FitsFile, table: HDU, name: str, size: int) -> np.ndarray:
     """QUALITY or GROUPING of each channel, from the column or the keyword; zero from neither."""
-    if name in table.columns.names:
-        return np.asarray(table.data[name], int)
+    if name in table.columns:
+        return file.column(table, name).astype(np.int64)
     value = table.header.get(name, 0)
     return np.full(size, int(value) if isinstance(value, int | float) else 0)
 
 
-def _number(header: fits.Header, keyword: str, path: Path) -> float:
+def _number(header: fits.Header, keyword: str, path: str) -> float:
     if keyword not in header:
         raise MissingKeywordError(f"{path} has no {keyword} keyword.", "check the file that it comes from.")
     value = header[keyword]
-    if isinstance(value, bool | str) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise InputFileError(f"{keyword} of {path} is {value!r}, which is no number.", "correct the keyword.")
     return float(value)

@@ -105,7 +105,7 @@ class Spectrum(Product):
         Raises
         ------
         InputFileError
-            If it differs from channel to channel; `backscal_of_channels` has it then.
+            If it differs between channels of good quality; `backscal_of_channels` has it then.
         """
         return self._one("backscal")
 
@@ -235,12 +235,15 @@ class Spectrum(Product):
     def background_scale(self) -> np.ndarray:
         """What background counts are multiplied with to be subtracted, (channels,).
 
-        The ratio of exposure x BACKSCAL x AREASCAL of the source to that of the background.
+        The ratio of exposure x BACKSCAL x AREASCAL of the source to that of the background; NaN in channels of bad
+        quality without such scales.
 
         Raises
         ------
         GridMismatchError
             If the two have different numbers of channels.
+        InputFileError
+            If a scale is not positive in a channel of good quality.
         """
         background = self.background
         if background is None:
@@ -253,11 +256,13 @@ class Spectrum(Product):
             )
         mine = float(self.header["EXPOSURE"]) * own["backscal"] * own["areascal"]
         theirs = float(background.header["EXPOSURE"]) * other["backscal"] * other["areascal"]
-        if not ((mine > 0).all() and (theirs > 0).all()):
+        positive = (mine > 0) & (theirs > 0)
+        if not positive[own["quality"] == 0].all():
             raise InputFileError(
-                f"BACKSCAL or AREASCAL of {self!r} or of its background is not positive.", "scale them again."
+                f"BACKSCAL or AREASCAL of {self!r} or of its background is not positive in channels of good quality.",
+                "scale them again.",
             )
-        return np.asarray(mine / theirs)
+        return np.divide(mine, theirs, out=np.full(mine.size, np.nan), where=positive)
 
     def grouped(self, scheme: str | None = None, energy: Any = None) -> GroupedSpectrum:
         """Sum channels into groups; nothing in the file changes.
@@ -283,7 +288,10 @@ class Spectrum(Product):
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _one(self, name: str) -> float:
-        values = self.content[name]
+        content = self.content
+        values = content[name]
+        good = content["quality"] == 0
+        values = values[good] if good.any() else values
         if values.size > 1 and np.ptp(values) > 0:
             raise InputFileError(f"{name.upper()} of {self!r} differs between channels.", f"use {name}_of_channels.")
         return float(values[0])

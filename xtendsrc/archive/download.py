@@ -229,14 +229,22 @@ def _fetch_all(source: Host, plan: DownloadPlan, order: _Order) -> list[FileOutc
     manifests = {f.obs_id: Manifest(plan.into / f.obs_id) for f in plan.missing}
     outcomes = []
     pool = ThreadPoolExecutor(order.jobs, thread_name_prefix="download")
+    stopped = threading.Event()
     try:
         with _progress(plan) as tell:
+
+            def count(size: int) -> None:
+                if stopped.is_set():
+                    raise DownloadError("The download was stopped.", "call again to go on where it stopped.")
+                tell(size)
+
             running = [
-                pool.submit(_fetch_one, source, f, plan.into, manifests[f.obs_id], order.policy, tell)
+                pool.submit(_fetch_one, source, f, plan.into, manifests[f.obs_id], order.policy, count)
                 for f in plan.missing
             ]
             outcomes = [future.result() for future in as_completed(running)]
     finally:
+        stopped.set()
         pool.shutdown(cancel_futures=True)
     return sorted(outcomes, key=lambda o: (o.obs_id, o.path))
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from xtendsrc import __version__
 from xtendsrc.errors import XtendsrcError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMANDS = (
     "demo",
@@ -23,7 +30,7 @@ COMMANDS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 for an error, 130 for Ctrl-C.
+    """Run the command line and return its exit code: 0, 1 for an error, 130 for Ctrl-C, 143 for SIGTERM.
 
     Parameters
     ----------
@@ -37,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         importlib.import_module(f"xtendsrc.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(argv)
     try:
-        return int(args.run(args))
+        with _sigterm_unwinds():
+            return int(args.run(args))
     except XtendsrcError as error:
         print(f"xtendsrc: {error}", file=sys.stderr)
         return 1
@@ -46,3 +54,20 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: tasks stopped and scratch directories cleared."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _swept: set[Path] = set()
+_made: set[Path] = set()
 
 
 def scratch_base() -> Path:
@@ -72,10 +73,12 @@ def scratch_directory(base: Path | None = None) -> Iterator[Path]:
         _swept.add(place)
         sweep(place)
     path = make_private(place)
+    _made.add(path)
     try:
         yield path
     finally:
         clear(path)
+        _made.discard(path)
 
 
 def clear(path: Path) -> None:
@@ -85,6 +88,13 @@ def clear(path: Path) -> None:
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+def clear_all() -> None:
+    """Remove every scratch directory of this process, which is about to end."""
+    for path in tuple(_made):
+        for _ in range(2):  # another thread may still be writing into it
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep(base: Path | None = None) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xtendsrc.errors import RequestError
+from xtendsrc.generate.stopping import WorkerThreads, end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
 
     from xtendsrc.generate.work import Unit
 
@@ -51,9 +53,10 @@ class LocalSubmitter:
 
     def __init__(self, jobs: int, weights: Sequence[float]) -> None:
         self.jobs = jobs
-        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="xtendsrc")
+        self._threads = WorkerThreads(jobs)
         self._spawn = jobs > 1 and sum(weights) - max(weights, default=0.0) > WORTH_A_PROCESS
         self._processes: ProcessPoolExecutor | None = None
+        self._lifeline: tuple[Connection, Connection] | None = None
 
     def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
         """Start a unit and give its future."""
@@ -68,7 +71,12 @@ class LocalSubmitter:
 
     def _pool(self) -> ProcessPoolExecutor:
         if self._processes is None:
-            self._processes = ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn"))
+            context = get_context("spawn")
+            if self._lifeline is None:
+                self._lifeline = context.Pipe(duplex=False)
+            self._processes = ProcessPoolExecutor(
+                self.jobs, mp_context=context, initializer=end_with_parent, initargs=self._lifeline[:1]
+            )
         return self._processes
 
     @property
@@ -77,10 +85,14 @@ class LocalSubmitter:
         return True
 
     def close(self, cancel: bool) -> None:
-        """Let the workers go; with ``cancel``, without waiting for what has not started."""
+        """Let the workers go; with ``cancel``, stop them with what they are making."""
+        if cancel and self._lifeline is not None:
+            self._lifeline[1].close()
         if self._processes is not None:
-            self._processes.shutdown(wait=True, cancel_futures=cancel)
-        self._threads.shutdown(wait=True, cancel_futures=cancel)
+            self._processes.shutdown(wait=not cancel, cancel_futures=cancel)
+        self._threads.close(cancel)
+        for end in self._lifeline or ():
+            end.close()
 
 
 class SerialSubmitter:

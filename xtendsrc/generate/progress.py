@@ -44,9 +44,10 @@ class BarReporter:
         self._failed = 0
 
     def done(self, outcome: Outcome) -> None:
-        """Advance by one product."""
+        """Advance by one product and name it and its source."""
         self._failed += outcome.result == "failed"
-        self._bar.set_postfix_str(f"{self._failed} failed" if self._failed else outcome.product, refresh=False)
+        what = f"{outcome.source or outcome.obs_id} {outcome.product}"
+        self._bar.set_postfix_str(f"{what}, {self._failed} failed" if self._failed else what, refresh=False)
         self._bar.update()
 
     def close(self) -> None:

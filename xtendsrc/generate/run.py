@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import ProductError, XtendsrcWarning
@@ -12,7 +13,8 @@ from xtendsrc.generate.executors import Submitter, submitter
 from xtendsrc.generate.plan import Plan, Step, build, flatten
 from xtendsrc.generate.progress import Reporter, reporter
 from xtendsrc.generate.report import Outcome, Report
-from xtendsrc.generate.work import Unit, outcome_of, run_unit
+from xtendsrc.generate.stopping import new_batch, stop, stop_tasks
+from xtendsrc.generate.work import Unit, outcome_of, run_unit, weight_of
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from xtendsrc.products.base import Product
 
 logger = logging.getLogger(__name__)
+
+WEIGHT_OF_A_UNIT = 50.0
+"""Products of one data class are made in units of about this weight (an image weighs 1).
+
+Small ones read the events more often; large ones hold more in memory, leave cores idle and the progress bar still.
+"""
 
 
 def compute(
@@ -107,7 +115,8 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
     steps = batch.todo
     outcomes = [outcome_of(s, "failed", reason=str(s.problem)) for s in steps if s.problem]
     runnable = [s for s in steps if not s.problem]
-    units = _units(runnable, force)
+    name = new_batch()
+    units = _units(runnable, force, name)
     workers = submitter(executor, jobs, [u.weight for u in units if u.engine == "native"])
     batch_reporter = reporter(len(runnable), progress)
     cancelled = True
@@ -117,7 +126,8 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
         cancelled = False
     finally:
         if cancelled:
-            _stop_tasks()
+            stop(name)
+            stop_tasks()
         workers.close(cancel=cancelled)
         batch_reporter.close()
         for registry in {str(s.target.registry.root): s.target.registry for s in runnable}.values():
@@ -125,21 +135,32 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
     return outcomes
 
 
-def _stop_tasks() -> None:
-    from xtendsrc.engines import heasoft
+def _units(steps: list[Step], force: bool, batch: str) -> list[Unit]:
+    """Group native steps of one data class and stage into units that read its events once; others stand alone.
 
-    heasoft.cancel_running()
-
-
-def _units(steps: list[Step], force: bool) -> list[Unit]:
-    """Group native steps of one data class and stage into one unit (one read of its events); others stand alone."""
+    Steps keep their order, so that a unit needs only earlier ones.
+    """
     groups: dict[tuple[Any, ...], list[Step]] = {}
     for step in steps:
         request = step.request
         alone = () if step.engine == "native" else (request.key,)
         group = (step.ident[0], request.obs_id, request.dataclass, step.engine, step.stage, *alone)
         groups.setdefault(group, []).append(step)
-    return [Unit(tuple(members), settings.values, force) for members in groups.values()]
+    return [Unit(tuple(part), settings.values, force, batch) for members in groups.values() for part in _parts(members)]
+
+
+def _parts(steps: list[Step]) -> Iterator[list[Step]]:
+    """Cut a list of steps where `WEIGHT_OF_A_UNIT` is reached."""
+    part: list[Step] = []
+    weight = 0.0
+    for step in steps:
+        part.append(step)
+        weight += weight_of(step)
+        if weight >= WEIGHT_OF_A_UNIT:
+            yield part
+            part, weight = [], 0.0
+    if part:
+        yield part
 
 
 class _Schedule:
@@ -183,7 +204,7 @@ class _Schedule:
                 yield outcome
             rest = tuple(s for s in unit.steps if s not in doomed)
             if rest:
-                self._submit(Unit(rest, unit.values, unit.force))
+                self._submit(replace(unit, steps=rest))
 
     def _submit(self, unit: Unit) -> None:
         self._running[self._workers.submit(unit, run_unit)] = unit

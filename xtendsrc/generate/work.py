@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines.protocol import Job, Made
 from xtendsrc.engines.scratch import scratch_directory
-from xtendsrc.errors import XtendsrcError
+from xtendsrc.errors import TaskCancelledError, XtendsrcError
 from xtendsrc.generate.report import Outcome
+from xtendsrc.generate.stopping import stopped, watch_parent
 from xtendsrc.settings import SettingValues, settings
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class Unit:
         The settings in force where the batch was started.
     force : bool
         Whether products that are ready meanwhile are made all the same.
+    batch : str
+        The batch it belongs to; once that is stopped, no further product is made.
     """
 
     steps: tuple[Step, ...]
     values: SettingValues
     force: bool = False
+    batch: str = ""
 
     @property
     def engine(self) -> str:
@@ -56,11 +60,19 @@ class Unit:
     @property
     def weight(self) -> float:
         """A rough cost, to start the heaviest first."""
-        return sum(WEIGHTS.get(s.request.kind, 1.0) for s in self.steps)
+        return sum(map(weight_of, self.steps))
+
+
+def weight_of(step: Step) -> float:
+    """Return a rough cost of a step: 1 for an image."""
+    return WEIGHTS.get(step.request.kind, 1.0)
 
 
 def run_unit(unit: Unit) -> list[Outcome]:
     """Make the products of a unit; a failure is an outcome and stops only what depends on it."""
+    watch_parent()
+    if stopped(unit.batch):
+        return []
     outcomes: list[Outcome] = []
     bad: set[str] = set()
     with settings(**asdict(unit.values)), scratch_directory() as scratch:
@@ -71,6 +83,8 @@ def run_unit(unit: Unit) -> list[Outcome]:
                 outcomes.append(outcome)
                 if outcome.result == "failed":
                     bad.add(outcome.key)
+                if stopped(unit.batch):
+                    return outcomes
     return outcomes
 
 
@@ -190,10 +204,12 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
 
 
 def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
-    """Remember a failure, unless what failed is the disk or the registry itself, and report it."""
+    """Remember a failure, unless what failed is the disk, the registry or the user's patience, and report it."""
     log = str(getattr(error, "log", ""))
     reason = str(error) if isinstance(error, XtendsrcError) else f"{type(error).__name__}: {error}"
     request = step.request
+    if isinstance(error, TaskCancelledError):
+        return outcome_of(step, "failed", reason=reason, seconds=seconds, log=log)
     logger.error("%s %s %s: %s", request.obs_id, request.dataclass, request.label, reason)
     if not isinstance(error, OSError):
         step.target.registry.fail(_record(step, engine=step.engine, log=log, wall_time=seconds), reason)

@@ -139,6 +139,12 @@ class DeadTimeError(ProductError):
     """ONTIME, LIVETIME and DEADC of a file contradict each other."""
 
 
+class FitError(ProductError):
+    """A fit cannot be made of these data and this model, or the program that made it failed; ``log`` has its output."""
+
+    log: str = ""
+
+
 class EngineUnavailableError(ProductError):
     """The engine asked for cannot make this product on this machine."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import xtendsrc as xs
 from tests.products.ogip import DATA, write_spectrum
 from xtendsrc.errors import InputFileError, RequestError
-from xtendsrc.products.spectrum.grouped import FIT_GROUPING
+from xtendsrc.fit.data import FIT_GROUPING
 
 BAND = (0.5, 10) * u.keV
 SCHEMES = ("none", "min 1", "min 20", "constant 7", "fwhm/3", "fwhm/3, background >= 4", "fwhm/2, counts >= 10")

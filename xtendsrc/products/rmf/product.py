@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from xtendsrc.errors import GridMismatchError
+from xtendsrc.fit.response import check_grids
 from xtendsrc.products.base import Product
 from xtendsrc.responses.file import read_arf, read_rmf
 
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
     from astropy.units import Quantity
     from scipy.sparse import csr_array
-
-logger = logging.getLogger(__name__)
-
-GRID_TOLERANCE = 1e-3
-"""Energies of an ARF and an RMF may differ by this fraction of a bin; they are 4-byte numbers in many files."""
 
 
 class Response(Product):
@@ -113,24 +108,7 @@ class RMF(Response):
             If it has another number of bins, or edges that differ by more than a thousandth of a bin. The lower edge
             of the first bin may differ, with a warning: some makers of matrices extend it.
         """
-        own, other = self.content, arf.content
-        if own["energy_hi"].shape != other["energy_hi"].shape:
-            raise GridMismatchError(
-                f"{self!r} has {own['energy_hi'].size} energies and {arf!r} {other['energy_hi'].size}.",
-                "use responses made for each other.",
-            )
-        width = np.maximum(own["energy_hi"] - own["energy_lo"], 1e-6 * own["energy_hi"])
-        upper, lower = (np.abs(own[name] - other[name]) for name in ("energy_hi", "energy_lo"))
-        allowed = GRID_TOLERANCE * width + 2e-7 * own["energy_hi"]
-        if (upper > allowed).any() or (lower[1:] > allowed[1:]).any():
-            raise GridMismatchError(f"The energies of {self!r} and {arf!r} differ.", "use responses made together.")
-        if lower[0] > allowed[0]:
-            logger.warning(
-                "The first energy bin starts at %g keV in %r and at %g keV in %r; the matrix's is used.",
-                *(own["energy_lo"][0], self, other["energy_lo"][0], arf),
-            )
-        if str(self.header.get("HDUCLAS3", "")).strip().upper() == "FULL":
-            logger.warning("%r says (HDUCLAS3) that it holds the area already; %r multiplies it again.", self, arf)
+        check_grids(self.content, arf.content, repr(self), repr(arf))
 
     def fwhm(self) -> Quantity:
         """Full width at half maximum of the response at each model energy, from the matrix itself, keV."""

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import InputFileError, RequestError
+from xtendsrc.fit.channels import Bins, good_channels, inside_band, make_bins
 from xtendsrc.instrument.energy import band_to_channels
-from xtendsrc.measure.grouping import LEFT_OVER, group
 from xtendsrc.measure.statistics import poisson_errors
 
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
     from xtendsrc.products.spectrum.product import Spectrum
-
-FIT_GROUPING = "fwhm/3"
-"""Groups of a third of the resolution that hold at least one background count each, where there is a background: they
-depend on no source count, so that the W statistic is unbiased; ``min 1`` of the source shifts a photon index by one
-sigma at 2000 counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,39 +128,39 @@ def group_spectrum(spectrum: Spectrum, scheme: str | None = None, energy: Any = 
         For an unknown scheme, one that needs a background that is not there, or a selection without a channel.
     """
     edges = spectrum.channel_energies.value
-    kept = np.flatnonzero(_good(spectrum, scheme) & _inside(spectrum, edges, energy))
+    good = good_channels(spectrum.quality, spectrum.grouping, scheme)
+    kept = np.flatnonzero(good & _inside(spectrum, edges, energy))
     if kept.size == 0:
         raise RequestError(f"No good channel of {spectrum!r} is in {energy}.", "widen the band.")
-    starts, complete = _starts(spectrum, scheme, kept, edges)
-    stops = np.append(starts[1:], kept.size)
-    first, last = kept[starts], kept[stops - 1]
-    scale, scaled, errors = _background(spectrum, kept, starts)
+    background = spectrum.background
+    bins = make_bins(
+        kept,
+        scheme,
+        spectrum.counts,
+        spectrum.grouping,
+        None if background is None else background.counts,
+        _resolution(spectrum, edges) if scheme is not None and "fwhm" in scheme.lower() else None,
+    )
+    scale, scaled, errors = _background(spectrum, bins)
     return GroupedSpectrum(
-        first=spectrum.channels[first],
-        last=spectrum.channels[last],
-        energy_lo=np.minimum(edges[first, 0], edges[last, 0]),
-        energy_hi=np.maximum(edges[first, 1], edges[last, 1]),
-        counts=_sum(spectrum.counts, kept, starts),
-        errors=_errors(spectrum, kept, starts),
-        background_counts=_background_counts(spectrum, kept, starts),
+        first=spectrum.channels[bins.first],
+        last=spectrum.channels[bins.last],
+        energy_lo=np.minimum(edges[bins.first, 0], edges[bins.last, 0]),
+        energy_hi=np.maximum(edges[bins.first, 1], edges[bins.last, 1]),
+        counts=bins.sum(spectrum.counts),
+        errors=_errors(spectrum, bins),
+        background_counts=np.zeros(len(bins)) if background is None else bins.sum(background.counts),
         scale=scale,
         scaled_background=scaled,
         background_errors=errors,
-        complete=complete,
+        complete=bins.complete,
         exposure=float(spectrum.header["EXPOSURE"]),
         scheme=scheme or "file",
     )
 
 
-def _good(spectrum: Spectrum, scheme: str | None) -> np.ndarray:
-    quality = spectrum.quality
-    left_over = (quality == LEFT_OVER) & (spectrum.grouping < 0).any()
-    good: np.ndarray = (quality == 0) | left_over if scheme is not None else quality == 0
-    return good
-
-
 def _inside(spectrum: Spectrum, edges: np.ndarray, energy: Any) -> np.ndarray:
-    """Tell which channels are in a band."""
+    """Return which channels are in a band."""
     if energy is None:
         return np.ones(len(edges), bool)
     if str(spectrum.header.get("INSTRUME", "XTEND")).strip().upper() == "XTEND":
@@ -177,37 +172,7 @@ def _inside(spectrum: Spectrum, edges: np.ndarray, energy: Any) -> np.ndarray:
         raise RequestError(
             f"{energy!r} is not an energy band.", "give two energies, e.g. (0.5, 10) * u.keV."
         ) from error
-    middle = edges.mean(axis=1)
-    return np.asarray((middle > low) & (middle <= high))
-
-
-def _starts(
-    spectrum: Spectrum, scheme: str | None, kept: np.ndarray, edges: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where groups start among the channels kept, and whether each was filled."""
-    gaps = np.flatnonzero(np.diff(kept) > 1) + 1
-    begin, complete = np.zeros(kept.size, bool), np.ones(kept.size, bool)
-    begin[np.append(0, gaps)] = True
-    if scheme is None:
-        begin |= spectrum.grouping[kept] >= 0
-        return np.flatnonzero(begin), complete[begin]
-    background = spectrum.background
-    fwhm = _resolution(spectrum, edges) if "fwhm" in scheme.lower() else None
-    for run in np.split(np.arange(kept.size), gaps):
-        here = kept[run]
-        flags = group(
-            spectrum.counts[here],
-            scheme,
-            background=None if background is None else background.counts[here],
-            fwhm=None if fwhm is None else fwhm[here],
-        )
-        left = flags.quality == LEFT_OVER
-        begin[run] = (flags.grouping >= 0) & ~left
-        begin[run[0]] = True
-        if left.any():
-            begin[run[left.argmax()]] = True
-        complete[run] = ~left
-    return np.flatnonzero(begin), complete[begin]
+    return inside_band(edges[:, 0], edges[:, 1], (low, high))
 
 
 def _resolution(spectrum: Spectrum, edges: np.ndarray) -> np.ndarray:
@@ -221,43 +186,31 @@ def _resolution(spectrum: Spectrum, edges: np.ndarray) -> np.ndarray:
     return np.asarray(np.interp(middle, rmf.energies.value.mean(axis=1), rmf.fwhm().value) / width)
 
 
-def _sum(values: np.ndarray, kept: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    return np.add.reduceat(values[kept], starts)
-
-
-def _errors(spectrum: Spectrum, kept: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _errors(spectrum: Spectrum, bins: Bins) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper errors of summed counts: Poisson (Gehrels 1986), or STAT_ERR in quadrature."""
     if spectrum.stat_error is not None:
-        error = np.sqrt(_sum(spectrum.stat_error**2, kept, starts))
+        error = np.sqrt(bins.sum(spectrum.stat_error**2))
         return error, error
     if (spectrum.counts < 0).any():
         raise InputFileError(
             f"{spectrum!r} has negative counts and no STAT_ERR, so they have no errors.",
             "use the spectrum before its background was subtracted.",
         )
-    return poisson_errors(_sum(spectrum.counts, kept, starts))
+    return poisson_errors(bins.sum(spectrum.counts))
 
 
-def _background_counts(spectrum: Spectrum, kept: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    background = spectrum.background
-    return np.zeros(starts.size) if background is None else _sum(background.counts, kept, starts)
-
-
-def _background(
-    spectrum: Spectrum, kept: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _background(spectrum: Spectrum, bins: Bins) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Scale, scaled counts and their errors; where the scale varies within a group it is that of the counts there."""
     background = spectrum.background
     if background is None:
-        zero = np.zeros(starts.size)
+        zero = np.zeros(len(bins))
         return zero, zero, (zero, zero)
     of_channels = spectrum.background_scale
-    counts = _sum(background.counts, kept, starts)
-    scaled = _sum(background.counts * of_channels, kept, starts)
-    mean = _sum(of_channels, kept, starts) / np.diff(np.append(starts, kept.size))
-    scale = np.where(counts > 0, scaled / np.where(counts > 0, counts, 1), mean)
+    counts = bins.sum(background.counts)
+    scaled = bins.sum(background.counts * of_channels)
+    scale = np.where(counts > 0, scaled / np.where(counts > 0, counts, 1), bins.mean(of_channels))
     if background.stat_error is not None:
-        error = np.sqrt(_sum((background.stat_error * of_channels) ** 2, kept, starts))
+        error = np.sqrt(bins.sum((background.stat_error * of_channels) ** 2))
         return scale, scaled, (error, error)
-    lower, upper = _errors(background, kept, starts)
+    lower, upper = _errors(background, bins)
     return scale, scaled, (lower * scale, upper * scale)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from xtendsrc.errors import CalibrationMissingError, GridMismatchError, InputFileError, InputNotFoundError
+from xtendsrc.fit.spectrumfile import LINKS, linked_file, read_spectrum
 from xtendsrc.instrument import EV_PER_CHANNEL
 from xtendsrc.products.base import Product
 from xtendsrc.products.request import SourceSpectrumRequest
 from xtendsrc.products.rmf.product import ARF, RMF
-from xtendsrc.products.spectrum.file import LINKS, linked_file, read_spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -271,7 +271,7 @@ class Spectrum(Product):
         ----------
         scheme : str, optional
             ``"min 20"``, ``"constant 10"``, ``"fwhm/3"`` (with at least one background count a group), ``"none"``, or
-            the file's own GROUPING column if not given. `xtendsrc.products.spectrum.grouped.FIT_GROUPING` is the one
+            the file's own GROUPING column if not given. `xtendsrc.fit.data.FIT_GROUPING` is the one
             for fits.
         energy : Quantity of two energies, optional
             Keep only channels inside before grouping; all with good quality if not given.

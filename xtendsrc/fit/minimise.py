@@ -1,0 +1,296 @@
+"""Minimising a fit statistic within limits, the covariance at the minimum, and errors from the profile likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xtendsrc.errors import FitError
+
+if TYPE_CHECKING:
+    from xtendsrc.fit.problem import Problem
+
+TOLERANCE = 1e-9
+MAX_EVALUATIONS = 300
+DECREMENT = 1e-2
+"""A fit has converged when a Newton step would lower the statistic by less than this."""
+NEAR_LIMIT = 0.01
+"""A parameter this part of its error away from a limit is at it."""
+PROFILE_TOLERANCE = 0.01
+"""How well the rise of the statistic at an error must agree with the one asked for."""
+PROFILE_STEPS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum:
+    """Where a statistic is smallest.
+
+    Attributes
+    ----------
+    free : ndarray, (free,)
+        The free parameters.
+    statistic : float
+        The statistic there.
+    covariance : ndarray, (free, free)
+        Inverse of Fisher's information; NaN in the rows of parameters that the data do not constrain, and zero in
+        those of parameters at a limit.
+    at_limit : ndarray of bool, (free,)
+        Whether a parameter is at one of its limits.
+    converged : bool
+        Whether the minimiser says so and a further step would change nothing.
+    evaluations : int
+        How often the statistic was evaluated.
+    message : str
+        Why it did not converge; empty if it did.
+    """
+
+    free: np.ndarray
+    statistic: float
+    covariance: np.ndarray
+    at_limit: np.ndarray
+    converged: bool
+    evaluations: int
+    message: str = ""
+
+    @property
+    def errors(self) -> np.ndarray:
+        """One standard deviation of each free parameter."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+def minimise(problem: Problem, start: np.ndarray | None = None) -> Minimum:
+    """Minimise the statistic of a problem over its free parameters.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data, models and parameters.
+    start : ndarray, (free,), optional
+        Where to begin; the starts of the parameters by default.
+
+    Returns
+    -------
+    Minimum
+        The best parameters, with their covariance.
+
+    Raises
+    ------
+    FitError
+        If there are more free parameters than bins.
+    """
+    from scipy.optimize import least_squares
+
+    free = problem.parameters.free
+    begin = problem.parameters.start[free] if start is None else start
+    if free.size == 0:
+        return Minimum(begin, problem.statistic(begin), np.zeros((0, 0)), np.zeros(0, bool), True, 1)
+    if free.size > problem.bins:
+        raise FitError(
+            f"{free.size} parameters are free and there are {problem.bins} bins.", "freeze some, or use finer bins."
+        )
+    done = least_squares(
+        problem.residuals,
+        begin,
+        problem.jacobian,
+        bounds=problem.parameters.bounds(),
+        x_scale="jac",
+        ftol=TOLERANCE,
+        xtol=TOLERANCE,
+        gtol=TOLERANCE,
+        max_nfev=MAX_EVALUATIONS,
+    )
+    covariance, at_limit = covariance_at(problem, done.x)
+    message = "" if done.status > 0 else f"no minimum within {MAX_EVALUATIONS} evaluations"
+    found = Minimum(done.x, float(2 * done.cost), covariance, at_limit, done.status > 0, int(done.nfev), message)
+    decrement = _decrement(problem, found, 2 * done.grad)
+    if found.converged and decrement > DECREMENT:
+        return replace(found, converged=False, message=f"the statistic still falls by {decrement:.2g} a step")
+    return found
+
+
+def covariance_at(problem: Problem, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the covariance of the free parameters and which of them are at a limit."""
+    low, high = problem.parameters.bounds()
+    information = problem.information(free)
+    inverse = _inverse(information, np.ones(free.size, bool))
+    with np.errstate(invalid="ignore"):
+        near = NEAR_LIMIT * np.nan_to_num(np.sqrt(np.diag(inverse)))
+    near = np.maximum(near, 1e-9 * np.maximum(np.abs(free), 1e-30))
+    at_limit = (free - low <= near) | (high - free <= near)
+    return _inverse(information, ~at_limit), at_limit
+
+
+def _inverse(information: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Invert an information matrix over some parameters; NaN where the data say nothing of a parameter."""
+    scale = np.sqrt(np.diag(information))
+    known = used & (scale > 0)
+    out = np.zeros_like(information)
+    lost = used & ~known
+    if known.any():
+        scaled = information[np.ix_(known, known)] / np.outer(scale[known], scale[known])
+        values, vectors = np.linalg.eigh(scaled)
+        flat = values < 1e-12 * values.max()
+        inverse = (vectors / np.where(flat, np.inf, values)) @ vectors.T / np.outer(scale[known], scale[known])
+        out[np.ix_(known, known)] = inverse
+        lost[np.flatnonzero(known)[np.abs(vectors[:, flat]).max(axis=1, initial=0) > 1e-3]] = True
+    out[lost], out[:, lost] = np.nan, np.nan
+    return out
+
+
+def _decrement(problem: Problem, minimum: Minimum, gradient: np.ndarray) -> float:
+    """Return how much a Newton step would lower the statistic, over parameters that are not at a limit."""
+    inside = ~minimum.at_limit & np.isfinite(np.diag(minimum.covariance))
+    if not inside.any():
+        return 0.0
+    part = gradient[inside]
+    return float(part @ minimum.covariance[np.ix_(inside, inside)] @ part) / 4
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval of one parameter.
+
+    Attributes
+    ----------
+    low, high : float
+        Its ends; a limit of the parameter where the statistic does not rise enough before.
+    low_open, high_open : bool
+        Whether that is so.
+    """
+
+    low: float
+    high: float
+    low_open: bool = False
+    high_open: bool = False
+
+
+class BetterMinimumError(Exception):
+    """A profile found a lower statistic than the fit; ``values`` are all parameters there."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        super().__init__("a lower minimum was found")
+
+
+def profile(problem: Problem, minimum: Minimum, column: int, rise: float = 1.0) -> Interval:
+    """Return the interval in which the statistic, minimised over the other parameters, rises by less than ``rise``.
+
+    Parameters
+    ----------
+    problem : Problem
+        The fit.
+    minimum : Minimum
+        Its minimum.
+    column : int
+        Which of the free parameters.
+    rise : float
+        1 for 68.3 %, 2.706 for 90 % of one parameter (Wilks' theorem).
+
+    Raises
+    ------
+    BetterMinimumError
+        If the statistic is lower than at the minimum on the way.
+    """
+    low, high = (bound[column] for bound in problem.parameters.bounds())
+    below, open_below = _end(problem, minimum, column, rise, -1.0, low)
+    above, open_above = _end(problem, minimum, column, rise, 1.0, high)
+    return Interval(below, above, open_below, open_above)
+
+
+def _end(problem: Problem, minimum: Minimum, column: int, rise: float, sign: float, limit: float) -> tuple[float, bool]:
+    """Return one end of an interval; the root of the rise is nearly linear in the distance, which secants follow."""
+    best, sigma = minimum.free[column], minimum.errors[column]
+    if not (np.isfinite(sigma) and sigma > 0):
+        sigma = max(abs(best), 1e-3) * 0.1
+    wanted, others = np.sqrt(rise), _others(minimum.free, column)
+    inside, outside = (0.0, 0.0), (np.inf, np.inf)
+    distance, reach = sigma * wanted, abs(limit - best)
+    for _ in range(PROFILE_STEPS * 4):
+        distance = min(distance, reach)
+        found, others = _fixed(problem, minimum, column, best + sign * distance, others)
+        root = np.sqrt(max(found - minimum.statistic, 0.0))
+        if abs(root**2 - rise) < PROFILE_TOLERANCE * rise:
+            break
+        if root < wanted:
+            if distance >= reach:
+                return limit, True
+            inside = (distance, root)
+        else:
+            outside = (distance, root)
+        distance = _next_distance(inside, outside, wanted, distance)
+    return float(best + sign * distance), False
+
+
+def _next_distance(inside: tuple[float, float], outside: tuple[float, float], wanted: float, distance: float) -> float:
+    """Return where the root of the rise should reach ``wanted``, between the points known on either side of it."""
+    if not np.isfinite(outside[0]):
+        return distance * float(np.clip(1.02 * wanted / max(inside[1], 1e-3), 1.1, 4.0))
+    share = (wanted - inside[1]) / (outside[1] - inside[1])
+    return inside[0] + float(np.clip(share, 0.05, 0.95)) * (outside[0] - inside[0])
+
+
+def _others(free: np.ndarray, column: int) -> np.ndarray:
+    return np.delete(free, column)
+
+
+def _fixed(
+    problem: Problem, minimum: Minimum, column: int, value: float, others: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Minimise over the other free parameters with one held."""
+    from scipy.optimize import least_squares
+
+    free = problem.parameters.free
+    held = problem.parameters.names[free[column]]
+    fixed = problem.replaced(problem.parameters.starting(problem.values(minimum.free)).freezing({held: value}))
+    if others.size == 0:
+        return fixed.statistic(others), others
+    low, high = fixed.parameters.bounds()
+    done = least_squares(
+        fixed.residuals,
+        np.clip(others, low, high),
+        fixed.jacobian,
+        bounds=(low, high),
+        x_scale="jac",
+        ftol=1e-6,
+        xtol=1e-8,
+        max_nfev=MAX_EVALUATIONS,
+    )
+    statistic = float(2 * done.cost)
+    if statistic < minimum.statistic - DECREMENT:
+        raise BetterMinimumError(fixed.values(done.x))
+    return statistic, done.x
+
+
+def renormalised(problem: Problem) -> np.ndarray:
+    """Return starting values of all parameters with the free norms that nobody gave fitted linearly to the data.
+
+    A norm enters the expected counts linearly, so non-negative least squares on the bins give the best set at once.
+    """
+    from scipy.optimize import nnls
+
+    parameters = problem.parameters
+    start = parameters.start
+    free = parameters.free
+    slots = [parameters.slots[i] for i in free]
+    norms = [c for c, slot in enumerate(slots) if slot.name.split("[")[0].endswith(".norm") and not slot.given]
+    if not norms:
+        return start
+    here = start[free]
+    columns = problem.gradients(here)[:, norms]
+    expected = np.concatenate(problem.expected(start)) - columns @ here[norms]
+    net = np.concatenate([s.counts if problem.modelled else s.net for s in problem.selections])
+    error = np.sqrt(np.concatenate([s.counts + s.ratio**2 * s.background_counts for s in problem.selections]) + 1)
+    usable = np.isfinite(columns).all(axis=0) & (columns > 0).any(axis=0)
+    if not usable.any() or not np.isfinite(expected).all():
+        return start
+    size = np.where(usable, columns.sum(axis=0, where=np.isfinite(columns)), 1.0)
+    weighted = np.where(usable, columns / size, 0.0) / error[:, None]
+    found, _ = nnls(weighted, (net - expected) / error)
+    found = np.maximum(found, 1e-3 * max(found.sum(), 1.0)) / size
+    low, high = parameters.bounds()
+    for column, value, good in zip(norms, found, usable, strict=True):
+        if good:
+            here[column] = float(np.clip(value, low[column], high[column]))
+    return parameters.expand(here, start)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-RMF = Path(__file__).parents[1] / "data" / "rmf"
+DATA = Path(__file__).parents[1] / "data"
+RMF = DATA / "rmf"
 MANIFEST = json.loads((RMF / "manifest.json").read_text())
 RMF_CASES = [name for name in MANIFEST if (RMF / name / "out.rmf.gz").exists()]
 

@@ -116,6 +116,15 @@ def split_extension(path: str | Path) -> tuple[Path, str | None]:
     return Path(path), None
 
 
+def fingerprint(path: str | Path) -> tuple[int, int]:
+    """Return time of change and size of a file, by which one tells that it is the same; zeros if it is not there."""
+    file, _ = split_extension(path)
+    if not file.is_file():
+        return 0, 0
+    status = file.stat()
+    return status.st_mtime_ns, status.st_size
+
+
 def open_calibration(path: str | Path) -> fits.HDUList:
     """Open a calibration file, plain or gzipped.
 

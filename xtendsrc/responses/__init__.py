@@ -10,9 +10,15 @@ from xtendsrc.lazy import attach
 
 _WHERE = {
     "ARFResult": "xtendsrc.responses.effectivearea",
+    "BetaShape": "xtendsrc.responses.shapes",
+    "DiscShape": "xtendsrc.responses.shapes",
+    "ImageShape": "xtendsrc.responses.shapes",
+    "PointShape": "xtendsrc.responses.shapes",
     "RMFResult": "xtendsrc.responses.redistribution",
+    "Trace": "xtendsrc.responses.tracing",
     "arf": "xtendsrc.responses.effectivearea",
     "rmf": "xtendsrc.responses.redistribution",
+    "trace": "xtendsrc.responses.tracing",
 }
 
 __all__ = sorted(_WHERE)

@@ -124,6 +124,10 @@ class ComponentUnavailableError(ModelError):
     """A component exists, but nothing on this machine can evaluate it."""
 
 
+class LibraryCrashError(ModelError, RuntimeError):
+    """XSPEC's model library ended its process, or did not answer in time."""
+
+
 # --- making products --------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ from xtendsrc.events.header import (
     obs_id_of,
     time_shift,
 )
+from xtendsrc.events.integrity import check_event_times, check_gti_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ class EventList:
         self._tables = tuple(event_table(f) for f in files)
         self.header: Header = self._tables[0].header
         _check_pieces(self.paths, self._tables)
-        self.gti = _gti_of(files)
+        self.gti = _gti_of(files, self._tables)
         # with the columns named, the decompressed bytes can be let go; without, they are kept for what comes
         self._files = tuple(files)
         for name in columns or ():
@@ -161,6 +162,7 @@ class EventList:
         at = 0
         for path, table in zip(self.paths, self._tables, strict=True):
             times[at : at + table.rows] += time_shift(table.header, path)
+            check_event_times(times[at : at + table.rows], table.header, path)
             at += table.rows
         times.flags.writeable = False
         return times
@@ -340,15 +342,16 @@ def read_header(path: str | Path) -> Header:
     return header
 
 
-def _gti_of(files: Sequence[FitsFile]) -> GTI:
+def _gti_of(files: Sequence[FitsFile], tables: Sequence[HDU]) -> GTI:
     total = GTI([], [])
-    for file in files:
+    for file, table in zip(files, tables, strict=True):
         gti = read_gti(file, find_gti(file))
         if not len(gti):
             raise MissingGTIError(
                 f"{file.path}: its GTI extension holds not one interval, so that no event is usable.",
                 "leave this file out; the screening rejected the whole of it.",
             )
+        check_gti_span(gti, table.header, file.path)
         total = total | gti
     return total
 

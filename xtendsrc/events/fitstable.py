@@ -179,7 +179,7 @@ def finite(header: fits.Header, key: str, path: str, default: float) -> float:
     """
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputFileError(f"{path}: {key} is {value!r}, which is no number.", CHECK)
+        raise InputFileError(f"{path}: {key} is {value!r}, not a number.", CHECK)
     return float(value)
 
 

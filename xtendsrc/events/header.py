@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import DeadTimeError, InputFileError, MissingColumnError, MissingKeywordError, NotXtendError
 from xtendsrc.events.gti import SECONDS, clock_fault, mjdref, timezero
+from xtendsrc.events.integrity import check_event_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +127,7 @@ def event_table(file: FitsFile) -> HDU:
     check_xtend(table.header, file.path)
     if "TIME" not in table.columns:
         raise no_column(file.path, "TIME", list(table.columns))
+    check_event_table(file, table)
     check_clock(table.header, file.path)
     if (unit := table.columns["TIME"].unit).upper() not in ("", *SECONDS):
         raise InputFileError(f"{file.path}: the column TIME is in {unit!r}, not in seconds.", INSPECT)

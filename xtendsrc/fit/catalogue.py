@@ -110,7 +110,9 @@ class Component:
 def components() -> dict[str, Component]:
     """Return every component of XSPEC's model library by its name in lower case."""
     from xtendsrc.fit.components import CONVOLUTIONS, NATIVE
+    from xtendsrc.fit.library import symbols
 
+    engines = {"native": NATIVE.keys() | CONVOLUTIONS.keys(), "xspec-library": symbols().keys()}
     source = resources.files("xtendsrc") / "data" / "fit" / "components.csv"
     rows = list(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
     found = {}
@@ -122,7 +124,7 @@ def components() -> dict[str, Component]:
             spelling=spelling,
             kind=cast("Kind", lines[0]["kind"]),
             parameters=tuple(_definition(line) for line in lines),
-            engines=(*(("native",) if name in NATIVE or name in CONVOLUTIONS else ()), "xspec"),
+            engines=(*(engine for engine, known in engines.items() if name in known), "xspec"),
         )
     return found
 

@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.errors import GTIError, InputFileError, MissingColumnError, MissingKeywordError
-from xtendsrc.events.fitsfile import open_fits
+from xtendsrc.errors import GTIError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from xtendsrc.events.gti import GTI
 
 PIXEL_DEG = 4.91106681540706e-4
@@ -163,41 +160,6 @@ def pointing_on_sky(
     return -east / PIXEL_DEG, north / PIXEL_DEG, np.degrees(np.arctan2(yx - xy, xx + yy))
 
 
-def read_attitude(path: str | Path) -> Attitude:
-    """Read the attitude from an extended housekeeping file.
-
-    Columns TIME, RA, DEC, ROLL of the extension EHK, and XTD_RA_PNT, XTD_DEC_PNT (or their older names with SXI)
-    for the optical axis, else RA and DEC again. Rows without finite values are left out.
-
-    Raises
-    ------
-    MissingColumnError, MissingKeywordError, InputFileError
-        If a column, or RA_NOM, DEC_NOM or PA_NOM, is missing, no row has an attitude, or the file cannot be read.
-    """
-    file = open_fits(path)
-    hdu = file.find("EHK") or next((h for h in file.hdus if h.is_table), None)
-    if hdu is None:
-        raise InputFileError(f"{path} holds no table.", "use the .ehk file of the observation.")
-    header = hdu.header
-    for name in ("TIME", "RA", "DEC", "ROLL"):
-        if name not in hdu.columns:
-            raise MissingColumnError(f"{path} has no column {name}.", "use the .ehk file of the observation.")
-    prefix = next((p for p in ("XTD", "SXI") if {f"{p}_RA_PNT", f"{p}_DEC_PNT"} <= set(hdu.columns)), None)
-    axis = (f"{prefix}_RA_PNT", f"{prefix}_DEC_PNT") if prefix else ("RA", "DEC")
-    values = np.array([file.column(hdu, c).astype(float) for c in ("TIME", "RA", "DEC", "ROLL", *axis)])
-    for name in ("RA_NOM", "DEC_NOM", "PA_NOM"):
-        if name not in header:
-            raise MissingKeywordError(f"{path} has no keyword {name}.", "use the .ehk file of the observation.")
-    nominal = (float(header["RA_NOM"]), float(header["DEC_NOM"]), float(header["PA_NOM"]))
-    target = (float(header.get("RA_OBJ", nominal[0])), float(header.get("DEC_OBJ", nominal[1])))
-    values = values[:, np.all(np.isfinite(values), axis=0)]
-    if values.shape[1] == 0:
-        raise InputFileError(f"{path} has no row with an attitude.", "use the .ehk file of the observation.")
-    _, order = np.unique(values[0], return_index=True)
-    time, ra, dec, roll, ra_axis, dec_axis = values[:, order]
-    return Attitude(time, ra, dec, roll, ra_axis, dec_axis, nominal, target, str(path))
-
-
 def check_coverage(attitude: Attitude, gti: GTI) -> None:
     """Refuse good time intervals during which the attitude is not known.
 
@@ -306,7 +268,7 @@ def attitude_bins(attitude: Attitude, gti: GTI, delta: float, numphi: int) -> li
     Parameters
     ----------
     attitude : Attitude
-        The pointing; see `read_attitude`.
+        The pointing; see `xtendsrc.measure.ehk.read_attitude`.
     gti : GTI
         Good time; its intervals do not overlap, so that no time counts twice.
     delta : float

@@ -15,7 +15,7 @@ import numpy as np
 
 from xtendsrc.errors import InputFileError, MissingColumnError, MissingKeywordError
 from xtendsrc.events.fitsfile import open_fits
-from xtendsrc.events.gti import GTI
+from xtendsrc.events.gti import GTI, timezero
 from xtendsrc.instrument import (
     CCD_SIZE,
     CCDS,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GOOD, CALIBRATION, BAD, OUTSIDE = 0, 1, 2, -1
+KNOWN = (OUTSIDE, GOOD, CALIBRATION, BAD, *range(3, 256))
+"""Codes of a bad-pixel image: all from 2 on are kinds of bad pixels."""
 
 
 @dataclass(frozen=True)
@@ -122,19 +124,23 @@ def detector_of(
     InputFileError
         If the image is not on the DET grid, or no pixel in it is good.
     """
-    codes, area = with_active_area(_read_codes(bimg), header)
+    codes, strange = _read_codes(bimg)
+    codes, area = with_active_area(codes, header)
     codes, rows = with_charge_injection(codes, header)
     codes, discs = with_calibration_sources(codes)
-    notes = tuple(f"{bimg}: {note}" for note in (area, rows, discs) if note)
+    notes = tuple(f"{bimg}: {note}" for note in (strange, area, rows, discs) if note)
+    if fpix is None:
+        notes += ("no list of flickering pixels (.fpix) is there: the holes they make are not in the map",)
     detector = Detector(codes, mask_calibration, None if fpix is None else read_flickering(fpix), notes)
     if not detector.good.any():
         raise InputFileError(f"{bimg} has no good pixel.", "use the .bimg file of the same data class.")
     return detector
 
 
-def _read_codes(path: str | Path) -> np.ndarray:
+def _read_codes(path: str | Path) -> tuple[np.ndarray, str]:
+    """Codes of a bad-pixel image, and a note if some of its pixels have none."""
     file = open_fits(path)
-    hdu = next((h for h in file.hdus if not h.is_table and h.header["NAXIS"] == 2), None)
+    hdu = next((h for h in file.hdus if not h.is_table and h.integer("NAXIS") == 2), None)
     image = None if hdu is None else file.image(hdu)
     if image is None or image.shape != (DET_SIZE, DET_SIZE):
         shape = None if image is None else image.shape
@@ -142,7 +148,10 @@ def _read_codes(path: str | Path) -> np.ndarray:
             f"{path} holds no image of {DET_SIZE} x {DET_SIZE} DET pixels (found {shape}).",
             "use the .bimg file of the data class.",
         )
-    return image.astype(np.int16)
+    known = np.isin(image, KNOWN)
+    codes = np.where(known, image, BAD).astype(np.int16)
+    strange = np.count_nonzero(~known)
+    return codes, f"{strange} pixels in it have no code (NaN, or none of {KNOWN}); they count as bad" if strange else ""
 
 
 def with_active_area(codes: np.ndarray, header: Mapping[str, Any]) -> tuple[np.ndarray, str]:
@@ -226,9 +235,12 @@ def read_flickering(path: str | Path) -> Flickering:
     missing = set(_SPANS) - set(hdu.columns)
     if missing:
         raise MissingColumnError(f"{path}[PIXELS] has no column {min(missing)}.", "use the archive's .fpix file.")
+    hdu.numbers(*_SPANS)
     detx, dety, start, stop = (file.column(hdu, name).astype(float) for name in _SPANS)
+    zero = timezero(hdu.header)
     ok = np.isfinite(start) & np.isfinite(stop) & (stop > start)
-    return Flickering(detx[ok].astype(np.int64), dety[ok].astype(np.int64), start[ok], stop[ok])
+    ok &= (detx >= 1) & (detx <= DET_SIZE) & (dety >= 1) & (dety <= DET_SIZE)
+    return Flickering(detx[ok].astype(np.int64), dety[ok].astype(np.int64), start[ok] + zero, stop[ok] + zero)
 
 
 _SPANS = ("DETX", "DETY", "START", "STOP")

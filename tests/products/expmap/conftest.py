@@ -9,8 +9,9 @@ from astropy.io import fits
 
 from xtendsrc.events.eventlist import EventList
 from xtendsrc.events.gti import GTI
-from xtendsrc.measure.attitude import Attitude, read_attitude
+from xtendsrc.measure.attitude import Attitude
 from xtendsrc.measure.detector import detector_of
+from xtendsrc.measure.ehk import read_attitude
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -171,9 +171,12 @@ class EventMasks:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about every product of this event list."""
-        if "TIMEPIXR" in self.list.header:
-            return ()
-        return (f"{self.list.paths[0]} has no TIMEPIXR: times count as the start of a frame, as in extractor",)
+        path, found = self.list.paths[0], []
+        if "TIMEPIXR" not in self.list.header:
+            found.append(f"{path} has no TIMEPIXR: times count as the start of a frame, as in extractor")
+        if timeless := int(np.count_nonzero(np.isnan(self.list.times))):
+            found.append(f"{path}: {timeless} events have no TIME and are left out")
+        return tuple(found)
 
     @cached_property
     def geometry(self) -> Geometry:

@@ -1,7 +1,8 @@
 """Photoelectric absorption by neutral gas, molecules and grains.
 
 Cross sections of each element were tabulated from XSPEC's own (HEASoft 6.35) on energies close enough that a straight
-line between logarithms is good to 1e-5. As in XSPEC, a bin gets the mean of the cross sections at its two edges.
+line between logarithms is good to 3e-6. As in XSPEC, a bin gets the mean of the cross sections at its two edges (with
+bcmc and obcm the one at its centre).
 
 References
 ----------
@@ -36,6 +37,9 @@ ATOMIC_MASS = 1.6605655e-24
 SMALLEST, LARGEST = 0.025e-4, 0.25e-4
 """Radii of grains in cm; their number goes as radius^-3.5, and their density is 1 g/cm3."""
 
+AT_CENTRES = ("phabs_bcmc", "phabs_obcm")
+"""Tables of which a bin gets the cross section at its centre."""
+
 MORRISON_MCCAMMON = np.array(
     [
         (0.030, 17.3, 608.1, -2150.0),
@@ -69,9 +73,10 @@ def _table(name: str) -> tuple[tuple[Array, Array], ...]:
 
 def _by_element(name: str, grid: Grid) -> Array:
     """Return the cross sections of each of `ABSORBERS` in each bin, for the abundances of angr."""
-    log_energy = np.log(np.maximum(grid.edges, 1e-3))
-    at_edges = np.exp([np.interp(log_energy, *nodes) for nodes in _table(name)])
-    return 0.5 * (at_edges[:, 1:] + at_edges[:, :-1])
+    energy = grid.centre if name in AT_CENTRES else grid.edges
+    log_energy = np.log(np.maximum(energy, 1e-3))
+    sigma = np.exp([np.interp(log_energy, *nodes) for nodes in _table(name)])
+    return sigma if name in AT_CENTRES else 0.5 * (sigma[:, 1:] + sigma[:, :-1])
 
 
 def _per_element(name: str, grid: Grid, abund: str) -> Array:

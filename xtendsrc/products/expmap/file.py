@@ -91,6 +91,7 @@ def _primary(made: ExposureMap, events: EventList, gti: GTI, binning: int) -> li
         ("BINMODE", "MEAN", f"pixels are means of {binning} x {binning} pixels"),
         ("IMGBIN", float(binning), "unbinned pixels a side of a pixel"),
         ("MASKCAL", made.detector.mask_calibration, "calibration sources count as not exposed"),
+        ("FLICKER", made.detector.flickering is not None, "flickering pixels are taken out"),
         ("DELTA", made.width[0], "[arcmin] width of the attitude bins"),
         ("NUMPHI", made.width[1], "attitude bins around in the first annulus"),
         ("RA_PNT", axis[0], "[deg] mean RA of the optical axis"),

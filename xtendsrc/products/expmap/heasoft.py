@@ -15,7 +15,8 @@ from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.engines.native.cards import physical_cards
 from xtendsrc.events.selection import Selection
-from xtendsrc.measure.attitude import attitude_bins, read_attitude, wrap
+from xtendsrc.measure.attitude import attitude_bins, wrap
+from xtendsrc.measure.ehk import read_attitude
 from xtendsrc.products.expmap.native import bad_pixel_image, choose_bins, input_file
 
 if TYPE_CHECKING:

@@ -38,9 +38,9 @@ from xtendsrc.measure.attitude import (
     AttitudeBin,
     attitude_bins,
     choose_bins,
-    read_attitude,
 )
 from xtendsrc.measure.detector import Detector, detector_of
+from xtendsrc.measure.ehk import read_attitude
 from xtendsrc.measure.focalplane import FocalPlane, focal_plane_of
 from xtendsrc.measure.overlap import Resampler
 
@@ -102,7 +102,7 @@ def exposure_map(
     Parameters
     ----------
     attitude : Attitude
-        The pointing; see `expmap_attitude.read_attitude`.
+        The pointing; see `xtendsrc.measure.ehk.read_attitude`.
     gti : GTI
         Good time.
     detector : Detector

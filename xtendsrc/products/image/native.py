@@ -53,11 +53,14 @@ class Grid:
 
 
 def nint(values: np.ndarray) -> np.ndarray:
-    """Column values as integers: float ones are rounded to the nearest, halves away from zero (Fortran's NINT)."""
-    if values.dtype.kind in "iu":
+    """Column values as integers that fit 32 bits; those that do not become `NOWHERE`.
+
+    Values that are no integers are rounded to the nearest, halves away from zero (Fortran's NINT).
+    """
+    if np.can_cast(values.dtype, np.int32):
         return values
-    rounded = np.trunc(values + np.copysign(0.5, values))
-    return np.where(np.abs(rounded) < -NOWHERE, rounded, NOWHERE).astype(np.int64)
+    rounded = values if values.dtype.kind in "iu" else np.trunc(values + np.copysign(0.5, values))
+    return np.where((rounded > NOWHERE) & (rounded < -NOWHERE), rounded, NOWHERE).astype(np.int32)
 
 
 def flat_index(x: np.ndarray, y: np.ndarray, grid: Grid) -> np.ndarray:

@@ -1,12 +1,15 @@
 """Background regions chosen from geometry: distances, rows and chips are checked on the detector itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from xtendsrc.errors import BackgroundError
 from xtendsrc.instrument import CALIBRATION_SOURCES, CCDS, PIXEL_ARCSEC, Geometry, active_area
 from xtendsrc.regions import RegionSet, Shape
-from xtendsrc.source.background import Place, annulus, automatic, check, chosen
+from xtendsrc.source.automatic import automatic
+from xtendsrc.source.background import Place, annulus, check, chosen
 
 ARCMIN = 60 / PIXEL_ARCSEC
 GEOMETRY = Geometry(81.259, -69.644, 137.9)
@@ -28,7 +31,7 @@ def on_detector(region: RegionSet):
 
 @pytest.mark.parametrize(("detx", "dety"), [(733, 731), (500, 400), (400, 800), (1300, 1400), (1200, 350)])
 def test_full_window_circle(detx, dety):
-    region = automatic(place(detx=detx, dety=dety))
+    region = automatic(place(detx=detx, dety=dety)).region
     x, y = on_detector(region)
     distance = np.hypot(x - detx, y - dety)
     assert distance.max() - distance.min() == pytest.approx(2 * 3 * ARCMIN, rel=0.02)
@@ -42,26 +45,80 @@ def test_full_window_circle(detx, dety):
 
 
 def test_interlopers_are_avoided():
-    free = automatic(place())
+    free = automatic(place()).region
     x, y = on_detector(free)
     other = (float(x.mean()), float(y.mean()), 1.0 * ARCMIN)
-    moved = automatic(place(), [other])
+    moved = automatic(place(), [other]).region
     x, y = on_detector(moved)
     assert np.hypot(x - other[0], y - other[1]).min() >= other[2] - 0.5
 
 
-def test_an_error_where_none_fits():
-    chip = active_area("300000a0")[1]
-    middle = (sum(chip.detx) / 2, sum(chip.dety) / 2)
-    crowd = [(middle[0], float(d), 60.0) for d in range(chip.dety[0], chip.dety[1], 60)]
+CHIP = active_area("300000a0")[1]
+MIDDLE = (sum(CHIP.detx) / 2, sum(CHIP.dety) / 2)
+
+
+def crowd(spacing, radius, box=CHIP, keep=lambda x, y: True):
+    """Sources on a square lattice over a CCD."""
+    xs, ys = (np.arange(a, b + 1, spacing * ARCMIN) for a, b in (box.detx, box.dety))
+    return [(float(x), float(y), radius * ARCMIN) for x in xs for y in ys if keep(x, y)]
+
+
+def test_a_smaller_circle_where_the_large_one_does_not_fit():
+    """Other sources every 7' along the rows of the source: circles of 2' fit between them, of 3' do not."""
+    rows = [(MIDDLE[0] + dx, float(y), 0.6 * ARCMIN) for dx in (0.0,) for y in np.arange(*CHIP.dety, 5.6 * ARCMIN)]
+    found = automatic(place(detx=MIDDLE[0], dety=MIDDLE[1]), rows)
+    x, y = on_detector(found.region)
+    assert np.ptp(y) == pytest.approx(2 * 2 * ARCMIN, rel=0.02)
+    assert all(np.hypot(x - a, y - b).min() >= r - 0.5 for a, b, r in rows)
+    assert "2'" in found.remarks[0]
+
+
+def test_an_annulus_where_no_circle_fits_and_then_other_rows():
+    where = place(detx=MIDDLE[0], dety=MIDDLE[1])
+    others = crowd(2.4, 0.7, keep=lambda x, y: np.hypot(x - MIDDLE[0], y - MIDDLE[1]) > 3.5 * ARCMIN)
+    found = automatic(where, others)
+    x, y = on_detector(found.region)
+    distance = np.hypot(x - where.detx, y - where.dety) / ARCMIN
+    assert distance.min() == pytest.approx(3, abs=0.05)
+    assert "annulus" in found.remarks[0]
+    packed = crowd(1.0, 0.8, keep=lambda x, y: np.hypot(x - MIDDLE[0], y - MIDDLE[1]) > 2.5 * ARCMIN)
+    found = automatic(where, packed)
+    x, y = on_detector(found.region)
+    assert not CHIP.contains(x, y).any()
+    assert np.logical_or.reduce([b.contains(x, y) for b in active_area("300000a0")]).all()
+    assert not any(disc.contains(x, y).any() for disc in CALIBRATION_SOURCES)
+    assert "rows" in found.remarks[0]
+
+
+def test_an_error_where_nothing_is_left():
+    packed = [c for box in active_area("300000a0") for c in crowd(1.0, 0.8, box)]
     with pytest.raises(BackgroundError, match="background=") as caught:
-        automatic(place(detx=middle[0], dety=middle[1]), crowd)
+        automatic(place(detx=MIDDLE[0], dety=MIDDLE[1]), packed)
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize("extent", [4.0, 7.0, 10.0])
+def test_an_extended_source_keeps_its_background_clear(extent):
+    """A cluster measured in its core of 2' reaches farther than that."""
+    where = place(detx=MIDDLE[0], dety=MIDDLE[1])
+    found = automatic(replace(where, extent=extent * ARCMIN))
+    x, y = on_detector(found.region)
+    assert np.hypot(x - where.detx, y - where.dety).min() >= extent * ARCMIN - 0.5
+    assert not any("extent" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize("code", ["300000a0", "31100010"])
+def test_a_source_that_fills_the_field_has_a_background_and_a_warning(code):
+    where = replace(place(code), extent=40 * ARCMIN)
+    found = automatic(where)
+    assert "within the extent of the source" in found.remarks[0]
+    x, y = on_detector(found.region)
+    assert np.hypot(x - where.detx, y - where.dety).min() >= where.radius
 
 
 def test_window_strip_is_the_rows_of_the_window_away_from_the_source():
     where = place("31100010")
-    x, y = on_detector(automatic(where))
+    x, y = on_detector(automatic(where).region)
     rows = active_area("31100010")[0].detx
     assert (x >= rows[0] - 0.51).all()
     assert (x <= rows[1] + 0.51).all()
@@ -89,5 +146,5 @@ def test_a_background_of_the_users_own_is_checked():
         check(circle_at(733, 760, 2), place())
     with pytest.raises(BackgroundError, match="read"):
         check(circle_at(100, 100, 2), place())
-    assert chosen("none", place()) is None
-    assert chosen(None, place()) is None
+    assert chosen("none", place()).region is None
+    assert chosen(None, place()).region is None

@@ -189,18 +189,19 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
 
     request, path = step.request, Path(made.path)
     seconds = time.perf_counter() - start
+    warnings = (*(step.target.remarks if step.wanted else ()), *made.warnings)
     record = _record(
         step,
         engine=made.engine,
         versions=dict(made.versions),
         calls=tuple(made.calls),
-        notes=tuple(made.warnings),
+        notes=warnings,
         log=made.log,
         wall_time=seconds,
     )
     step.target.registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(request.kind, path))
     path.unlink()
-    return outcome_of(step, "made", seconds=seconds, warnings=tuple(made.warnings))
+    return outcome_of(step, "made", seconds=seconds, warnings=warnings)
 
 
 def _failed(step: Step, error: Exception, seconds: float) -> Outcome:

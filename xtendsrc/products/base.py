@@ -39,6 +39,8 @@ class Target:
         Which engine is asked for; no part of a product's identity either.
     region : RegionSet, optional
         The source's region, for views.
+    remarks : tuple of str
+        What the user should know of the choices made when the product was declared; kept with its warnings.
     """
 
     files: Mapping[str, tuple[str, ...]]
@@ -46,6 +48,7 @@ class Target:
     source: str = ""
     engine: str = "auto"
     region: RegionSet | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class Product:

@@ -28,14 +28,16 @@ if TYPE_CHECKING:
     from xtendsrc.source.source import Source
 
 
-def target_of(dc: DataClass, source: Source | None = None, engine: str = "auto") -> Target:
+def target_of(
+    dc: DataClass, source: Source | None = None, engine: str = "auto", remarks: tuple[str, ...] = ()
+) -> Target:
     """Give the files and the registry of a data class as a product's target, in a source's name if one asks."""
     from xtendsrc.products.base import Target
 
     engine_name(engine)
     if source is None:
         return Target(dc.roles, dc.registry, engine=engine)
-    return Target(dc.roles, dc.registry, source.name, engine, source.region)
+    return Target(dc.roles, dc.registry, source.name, engine, source.region, remarks)
 
 
 def image(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from xtendsrc.errors import InputFileError, InputNotFoundError, NoObservationsError, RequestError, XtendsrcError
 from xtendsrc.products.collection import Products
+from xtendsrc.source.interlopers import Interlopers
 from xtendsrc.source.source import ExtendedSource, PointSource, Source
 
 if TYPE_CHECKING:
@@ -22,11 +23,15 @@ class Sample(Sequence[Source]):
     ----------
     sources : iterable of Source
         The sources; their names must differ.
+    mutual_interlopers : bool
+        Whether each source is an interloper of the others: their regions are taken out of its region and its
+        background. A neighbour's circle ends half-way between the two at the latest.
 
     Attributes
     ----------
     failures : dict of str to str
-        Sources left out of the last plural call, with the reason: for instance those without an observation.
+        Sources, or single data classes of them, left out of the last plural call, with the reason: for instance those
+        without an observation, or in the disc of a calibration source.
 
     Raises
     ------
@@ -34,8 +39,11 @@ class Sample(Sequence[Source]):
         If two sources have the same name.
     """
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    def __init__(self, sources: Iterable[Source], *, mutual_interlopers: bool = False) -> None:
         self._sources = tuple(sources)
+        if mutual_interlopers:
+            everybody = Interlopers.mutual((s.name, s.region) for s in self._sources)
+            self._sources = tuple(s.among(everybody) for s in self._sources)
         names = [s.name for s in self._sources]
         if twice := {n for n in names if names.count(n) > 1}:
             raise RequestError(f"The sample has several sources called {', '.join(sorted(twice))}.", "rename them.")
@@ -43,7 +51,13 @@ class Sample(Sequence[Source]):
 
     @classmethod
     def from_table(
-        cls, table: Table | str | Path, *, archive: str | Path, output: str | Path, **options: Any
+        cls,
+        table: Table | str | Path,
+        *,
+        archive: str | Path,
+        output: str | Path,
+        mutual_interlopers: bool = False,
+        **options: Any,
     ) -> Sample:
         """Make a sample of the rows of a table.
 
@@ -54,8 +68,10 @@ class Sample(Sequence[Source]):
             ``radius`` (with a unit), ``kind`` (``point`` or ``extended``) and ``redshift``. A path is read by astropy.
         archive, output : path
             Shared by all sources.
+        mutual_interlopers : bool
+            As for `Sample`.
         **options
-            For every source, as for `Source`.
+            For every source, as for `Source`; ``interlopers=`` may be the table itself.
 
         Raises
         ------
@@ -73,8 +89,9 @@ class Sample(Sequence[Source]):
         if "name" not in rows.colnames:
             raise RequestError(f"The table has no column name; it has {', '.join(rows.colnames)}.", "add one.")
         registry = Registry(output)
-        catalogue = Catalogue(archive, registry)
-        return cls(_source_of(row, rows, {**options, "archive": catalogue, "output": registry}) for row in rows)
+        shared = {**options, "archive": Catalogue(archive, registry), "output": registry}
+        shared["interlopers"] = Interlopers.of(options.get("interlopers"), options.get("interloper_radius"))
+        return cls((_source_of(row, rows, shared) for row in rows), mutual_interlopers=mutual_interlopers)
 
     # --- products ------------------------------------------------------------------------------------------------
 
@@ -103,6 +120,8 @@ class Sample(Sequence[Source]):
                 many.extend(getattr(source, method)(**options))
             except XtendsrcError as error:
                 self.failures[source.name] = str(error)
+            else:
+                self.failures.update({f"{source.name} {where}": why for where, why in source.failures.items()})
         if self.failures and not many:
             name, reason = next(iter(self.failures.items()))
             raise NoObservationsError(

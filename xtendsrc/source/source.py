@@ -6,18 +6,20 @@ A source declares; it makes nothing itself. Its regions are in ICRS, so that one
 from __future__ import annotations
 
 import logging
+from copy import copy
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from xtendsrc.errors import AmbiguousProductError, NoObservationsError, RequestError
+from xtendsrc.errors import AmbiguousProductError, NoObservationsError, RegionError, RequestError
 from xtendsrc.events.quantities import arcminutes
 from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.source import source_products
 from xtendsrc.source.filenames import safe_name
+from xtendsrc.source.interlopers import Interlopers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from xtendsrc.source.observation import Observation
 
 logger = logging.getLogger(__name__)
+
+FIELD_DEGREES = 0.5
+"""No place on the CCDs is farther from the pointing."""
 
 
 class Source:
@@ -51,15 +56,24 @@ class Source:
         What to call the source; the target's name or coordinates if not given.
     region : region, optional
         An extraction region of another shape, in ICRS, instead of the circle.
-    interlopers : region, optional
-        Other sources: a ds9 file, regions, or a table with ``ra``, ``dec`` and ``radius`` columns. They are taken out
-        of source and background regions.
+    interlopers : region, table or path, optional
+        Other sources: a region file, regions, or a table or catalogue file with ``ra``, ``dec``, ``radius`` and
+        optionally ``name`` columns. They are taken out of source and background regions; the source itself, if it is
+        among them, is not.
+    interloper_radius : Quantity, optional
+        The radius of interlopers from a table without that column.
     search_radius : Quantity, optional
         How far from the source a pointing may be (35 arcmin).
     redshift : float, optional
         Kept for the user; nothing here depends on it.
     download : bool
         Whether to search the archive for public observations and download them into ``archive`` first.
+
+    Attributes
+    ----------
+    failures : dict of str to str
+        Data classes left out of the last plural call, with the reason, as ``"900001010 300000a0"``: those where the
+        source is covered by a calibration source, or has no background.
 
     Raises
     ------
@@ -79,6 +93,7 @@ class Source:
         name: str | None = None,
         region: Any = None,
         interlopers: Any = None,
+        interloper_radius: Quantity | None = None,
         search_radius: Quantity | None = None,
         redshift: float | None = None,
         download: bool = False,
@@ -94,8 +109,11 @@ class Source:
         self.search_radius = 35 * u.arcmin if search_radius is None else search_radius
         if not (arcminutes(self.radius) > 0 and arcminutes(self.search_radius) > 0):
             raise RequestError(f"The radius of {self.name} is not positive.", "give for example 2 * u.arcmin.")
-        self.interlopers = source_products.interlopers_of(interlopers)
+        others = Interlopers.of(interlopers, interloper_radius)
+        others = others.without(self.position, self.name, arcminutes(self.radius) / 60)
+        self._others = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
         self._shape = None if region is None else source_products.sky_region(region, self.name)
+        self.failures: dict[str, str] = {}
         self._archive, self._output = archive, output
         if download:
             self._download()
@@ -125,7 +143,36 @@ class Source:
         The calibration discs are taken out as well; their place depends on the observation.
         """
         own = self._shape or RegionSet("icrs", (self._circle(),))
-        return own if self.interlopers is None else own.exclude(self.interlopers.shapes)
+        return self.cleaned(own)
+
+    def cleaned(self, region: RegionSet) -> RegionSet:
+        """Return a region in ICRS without the interlopers that touch it."""
+        return region.exclude(self._others.touching(region))
+
+    @property
+    def covered_by(self) -> str | None:
+        """The interloper that covers the source position; None if there is none, as it should be."""
+        return self._others.holding(self.position)
+
+    @property
+    def extent(self) -> Quantity:
+        """How far the source itself reaches: nothing for a point."""
+        import astropy.units as u
+
+        return 0 * u.arcmin
+
+    @property
+    def interlopers(self) -> RegionSet | None:
+        """The other sources in and around the field, in ICRS; None if there are none."""
+        return self._others.region
+
+    def among(self, others: Interlopers) -> Self:
+        """Return this source with more interlopers, of which the source itself is left out."""
+        radius = arcminutes(self.radius) / 60
+        near = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
+        twin = copy(self)
+        twin._others = self._others.and_also(near.without(self.position, self.name, radius).halved(self.position))
+        return twin
 
     @property
     def ray_shape(self) -> tuple[float, ...]:
@@ -196,10 +243,22 @@ class Source:
     def _each(
         self, declare: Callable[..., Any], obs_id: str | None, dataclass: str | None, options: dict[str, Any]
     ) -> Products:
+        """Collect the products of all data classes; one where the region or its background fails is noted."""
         many: list[Product] = []
+        self.failures = {}
+        first: RegionError | None = None
         for dc in self.dataclasses(obs_id, dataclass):
-            made = declare(self, dc, **options)
+            try:
+                made = declare(self, dc, **options)
+            except RegionError as error:
+                first = first or error
+                self.failures[f"{dc.obs_id} {dc.code}"] = str(error)
+                continue
             many.extend(made if isinstance(made, Products) else [made])
+        if first is not None and not many:
+            raise first
+        for where, reason in self.failures.items():
+            logger.warning("%s has no product of %s: %s", self.name, where, reason)
         return Products(many)
 
     # --- products ------------------------------------------------------------------------------------------------
@@ -272,17 +331,26 @@ class Source:
         BackgroundError
             If none fits, or the one given cannot be used.
         """
-        return source_products.background_region(self, dc, background)
+        return source_products.background(self, dc, background).region
 
     def view_regions(
         self, *, obs_id: str | None = None, dataclass: str | None = None, background: Any = "auto", **options: Any
     ) -> Any:
-        """Draw source and background regions, calibration discs and interlopers on the image; return the axes."""
+        """Draw source and background regions, calibration discs and interlopers on the image; return the axes.
+
+        Where no background fits, the rest is drawn and the heading says so.
+        """
         from xtendsrc.view import view_source_regions
 
         dc = self._one(obs_id, dataclass)
         picture = source_products.image(self, dc)
-        return view_source_regions(picture, self, self.background_region(dc, background), **options)
+        try:
+            region = self.background_region(dc, background)
+        except RegionError as error:
+            logger.warning("%s", error)
+            region = None
+            options.setdefault("title", f"{picture.title}\n{error.what}")
+        return view_source_regions(picture, self, region, **options)
 
     def process(self, **options: Any) -> Any:
         """Make cleaned events with xtdpipeline where they are absent or old; see `xtendsrc.process`."""
@@ -328,6 +396,11 @@ class ExtendedSource(Source):
     """
 
     source_type: ClassVar[str] = "FLATCIRCLE"
+
+    @property
+    def extent(self) -> Quantity:
+        """The radius of the disc; automatic backgrounds keep clear of it."""
+        return self.radius
 
     @property
     def ray_shape(self) -> tuple[float, ...]:

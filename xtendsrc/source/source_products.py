@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xtendsrc.errors import RegionError, RequestError
 from xtendsrc.events.quantities import bands, several
+from xtendsrc.instrument import CALIBRATION_SOURCES, PIXEL_ARCSEC
 from xtendsrc.measure.grouping import Scheme
 from xtendsrc.products.collection import Products
 from xtendsrc.products.request import (
@@ -22,9 +25,9 @@ from xtendsrc.products.request import (
     SourceSpectrumRequest,
     SpectrumRequest,
 )
-from xtendsrc.regions import RegionSet, Shape
+from xtendsrc.regions import RegionSet
 from xtendsrc.source import region_products
-from xtendsrc.source.background import Place, chosen
+from xtendsrc.source.background import Background, Place, chosen
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -61,15 +64,32 @@ def ratemap(source: Source, dc: DataClass, **options: Any) -> RateMap:
 
 
 def place(source: Source, dc: DataClass) -> Place:
-    """Say where the source lies on the detector."""
+    """Say where the source lies on the detector.
+
+    Raises
+    ------
+    RegionError
+        If a calibration source or an interloper covers it, so that its region would be empty or without its core.
+    """
     detx, dety = (float(v) for v in dc.geometry.icrs_to_det(source.position))
-    return Place(dc.geometry, dc.active_area, detx, dety, _extent(source, dc))
+    extent = source.extent.to_value("arcsec") / PIXEL_ARCSEC
+    for disc in CALIBRATION_SOURCES:
+        if np.hypot(detx - disc.x, dety - disc.y) + extent <= disc.radius:
+            raise RegionError(
+                f"{source.name} lies in the disc of a calibration source of {dc.obs_id} {dc.code} "
+                f"(DETX {detx:.0f}, DETY {dety:.0f}), which is taken out of every region.",
+                "use other observations; DataClass.spectrum and .lightcurve take a region exactly as given.",
+            )
+    if (covering := source.covered_by) is not None:
+        raise RegionError(
+            f"{source.name} is covered by an interloper, {covering}.",
+            "make that one smaller, or leave it out if it is the source itself.",
+        )
+    return Place(dc.geometry, dc.active_area, detx, dety, _reach(source, dc), extent)
 
 
-def _extent(source: Source, dc: DataClass) -> float:
+def _reach(source: Source, dc: DataClass) -> float:
     """Give the distance, in pixels, from the source position to the farthest edge of its region."""
-    import numpy as np
-
     pixels = source.region.to_pixels(dc.geometry.wcs)
     x, y = (float(v) for v in dc.geometry.icrs_to_sky(source.position))
     low_x, high_x, low_y, high_y = pixels.bounds
@@ -79,23 +99,28 @@ def _extent(source: Source, dc: DataClass) -> float:
     return float(np.hypot(max(x - low_x, high_x - x), max(y - low_y, high_y - y)))
 
 
-def background_region(source: Source, dc: DataClass, background: Any = "auto") -> RegionSet | None:
-    """Choose the background region; see `xtendsrc.source.background.chosen`."""
-    others = []
-    if source.interlopers is not None:
-        for shape in source.interlopers.to_pixels(dc.geometry.wcs).shapes:
-            low_x, high_x, low_y, high_y = shape.bounds
-            detx, dety = dc.geometry.sky_to_det((low_x + high_x) / 2, (low_y + high_y) / 2)
-            others.append((float(detx), float(dety), max(high_x - low_x, high_y - low_y) / 2))
-    region = chosen(background, place(source, dc), others)
-    if region is None or source.interlopers is None:
-        return region
-    if region.frame != "icrs":
+def background(source: Source, dc: DataClass, mode: Any = "auto") -> Background:
+    """Choose the background and take interlopers out of it; see `xtendsrc.source.background.chosen`."""
+    others = source.interlopers
+    found = chosen(mode, place(source, dc), [] if others is None else _on_detector(others, dc))
+    if found.region is None or others is None:
+        return found
+    if found.region.frame != "icrs":
         raise RegionError(
             "A background region in detector or sky pixels cannot be cleaned of interlopers given in ICRS.",
             "give the background region in ICRS.",
         )
-    return region.exclude(source.interlopers.shapes)
+    return replace(found, region=source.cleaned(found.region))
+
+
+def _on_detector(others: RegionSet, dc: DataClass) -> list[tuple[float, float, float]]:
+    """Return DETX, DETY and radius of discs around shapes on the sky."""
+    discs = []
+    for shape in others.to_pixels(dc.geometry.wcs).shapes:
+        low_x, high_x, low_y, high_y = shape.bounds
+        detx, dety = dc.geometry.sky_to_det((low_x + high_x) / 2, (low_y + high_y) / 2)
+        discs.append((float(detx), float(dety), max(high_x - low_x, high_y - low_y) / 2))
+    return discs
 
 
 def lightcurve(source: Source, dc: DataClass, *, background: Any = "auto", engine: str = "auto", **options: Any) -> Any:
@@ -106,14 +131,14 @@ def lightcurve(source: Source, dc: DataClass, *, background: Any = "auto", engin
 
     options.setdefault("bin", 200 * u.s)
     options.setdefault("min_fraction", MIN_FRACTION)
-    region = background_region(source, dc, background)
+    chosen_background = _background(source, dc, background)
     own = region_products.lightcurve_request(dc, region=source.region, exclude_calibration=True, **options)
-    other = None if region is None else replace(own, region=region)
+    other = None if chosen_background.region is None else replace(own, region=chosen_background.region)
     expmap_request = _expmap(dc, own.selection.gti)
     request = NetCurveRequest(
         obs_id=dc.obs_id, dataclass=str(dc.code), source=own, background=other, expmap=expmap_request
     )
-    curve: NetCurve = NetCurve(request, region_products.target_of(dc, source, engine))
+    curve: NetCurve = NetCurve(request, region_products.target_of(dc, source, engine, chosen_background.remarks))
     return curve
 
 
@@ -143,13 +168,16 @@ def spectrum(
 
     kind = _response(response)
     scheme = Scheme.parse(grouping).text
-    region = background_region(source, dc, background)
+    chosen_background = _background(source, dc, background)
     own = region_products.spectrum_request(dc, region=source.region, exclude_calibration=True, gti=gti, grades=grades)
     exposure = _expmap(dc, own.selection.gti)
     scaled_background = None
-    if region is not None:
+    if chosen_background.region is not None:
         scaled_background = SourceSpectrumRequest(
-            obs_id=own.obs_id, dataclass=own.dataclass, spectrum=replace(own, region=region), expmap=exposure
+            obs_id=own.obs_id,
+            dataclass=own.dataclass,
+            spectrum=replace(own, region=chosen_background.region),
+            expmap=exposure,
         )
     rmf = arf = None
     if kind is not None:
@@ -165,7 +193,10 @@ def spectrum(
         arf=arf,
         grouping=scheme,
     )
-    return Spectrum(request, region_products.target_of(dc, source, engine))
+    return Spectrum(request, region_products.target_of(dc, source, engine, chosen_background.remarks))
+
+
+_background = background  # the options of that name hide the function
 
 
 def _response(response: str | None) -> str | None:
@@ -249,28 +280,3 @@ def sky_region(region: Any, name: str) -> RegionSet:
             "give it in ICRS; DataClass.spectrum and .lightcurve take pixel regions.",
         )
     return found
-
-
-def interlopers_of(given: Any) -> RegionSet | None:
-    """Read other sources from a region file, regions, or a table with ``ra``, ``dec`` and ``radius`` columns."""
-    if given is None:
-        return None
-    if hasattr(given, "colnames"):
-        return _table_interlopers(given)
-    found = RegionSet.of(given)
-    if found.frame != "icrs":
-        raise RegionError(f"The interlopers are in {found.frame} pixels.", "give them in ICRS.")
-    return found
-
-
-def _table_interlopers(table: Any) -> RegionSet:
-    import astropy.units as u
-
-    if missing := [n for n in ("ra", "dec", "radius") if n not in table.colnames]:
-        raise RequestError(f"The table of interlopers lacks {', '.join(missing)}.", "name its columns ra, dec, radius.")
-    if table["radius"].unit is None:
-        raise RequestError("The radius column of the interlopers has no unit.", "set table['radius'].unit.")
-    radii = u.Quantity(table["radius"]).to_value(u.deg)
-    ra, dec = (u.Quantity(table[n], table[n].unit or u.deg).to_value(u.deg) for n in ("ra", "dec"))
-    shapes = tuple(Shape("circle", (float(a), float(d), float(r))) for a, d, r in zip(ra, dec, radii, strict=True))
-    return RegionSet("icrs", shapes)

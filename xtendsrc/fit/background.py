@@ -73,7 +73,8 @@ def with_backgrounds(
         if dataset.background is not None:
             common.append(len(data) + 1)
             name = f"{dataset.name} background"
-            data.append(Dataset(dataset.background, dataset.response, None, name, _background_files(dataset)))
+            own_files = _background_files(dataset)
+            data.append(Dataset(dataset.background, dataset.response, None, name, own_files, dataset.band))
     sources = tuple(range(1, len(datasets) + 1))
     terms = [replace(source, data=sources)]
     for label, background in backgrounds.items():

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_array
 
+XTEND_BAND = (0.5, 10.0)
+"""Energies in keV that Xtend spectra are fitted in by default."""
+
 FIT_GROUPING = "fwhm/3"
 """Bins of a third of the resolution that hold at least one background count each, where there is a background: they
 depend on no source count, so that the W statistic is unbiased; ``min 1`` of the source shifts a photon index by one
@@ -98,6 +101,8 @@ class Dataset:
         What tables and pictures call it.
     files : mapping of str to Path
         ``source``, ``background``, ``rmf``, ``arf``, where these came from files.
+    band : (float, float) or None
+        Energies in keV that it is fitted in where nothing else is said; None for all good channels.
     """
 
     source: Counts
@@ -105,6 +110,7 @@ class Dataset:
     background: Counts | None = None
     name: str = "spectrum"
     files: Mapping[str, Path] = field(default_factory=dict)
+    band: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         sizes = {"its response": self.response.channels.size}
@@ -294,4 +300,10 @@ def read_dataset(
     if "background" in files:
         other = Counts.from_content(read_spectrum(files["background"]), str(files["background"]))
     response = Response.read(files["rmf"], files.get("arf"))
-    return Dataset(Counts.from_content(content, str(source)), response, other, name or source.name, files)
+    own = Counts.from_content(content, str(source))
+    return Dataset(own, response, other, name or source.name, files, usual_band(content["header"]))
+
+
+def usual_band(header: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the energies in keV that spectra of an instrument are fitted in: 0.5 to 10 keV for Xtend, else all."""
+    return XTEND_BAND if str(header.get("INSTRUME", "")).strip().upper() == "XTEND" else None

@@ -21,7 +21,7 @@ class FittedParameter:
         Its best value.
     error : float
         One standard deviation: from the covariance, or half the interval of a profile; NaN if the data do not
-        constrain it, zero if it was not fitted.
+        constrain it or it is at a limit, zero if it was not fitted.
     low, high : float
         Ends of its 68.3 % interval: of the profile likelihood where that was asked for, else one error away.
     frozen : bool

@@ -239,11 +239,19 @@ def _fixed(
     problem: Problem, minimum: Minimum, column: int, value: float, others: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Minimise over the other free parameters with one held."""
-    from scipy.optimize import least_squares
-
     free = problem.parameters.free
     held = problem.parameters.names[free[column]]
     fixed = problem.replaced(problem.parameters.starting(problem.values(minimum.free)).freezing({held: value}))
+    statistic, found = _refitted(fixed, others)
+    if statistic < minimum.statistic - DECREMENT:
+        raise BetterMinimumError(fixed.values(found))
+    return statistic, found
+
+
+def _refitted(fixed: Problem, others: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the least statistic over the free parameters of a problem, begun near its minimum, and where it is."""
+    from scipy.optimize import least_squares
+
     if others.size == 0:
         return fixed.statistic(others), others
     low, high = fixed.parameters.bounds()
@@ -257,10 +265,7 @@ def _fixed(
         xtol=1e-8,
         max_nfev=MAX_EVALUATIONS,
     )
-    statistic = float(2 * done.cost)
-    if statistic < minimum.statistic - DECREMENT:
-        raise BetterMinimumError(fixed.values(done.x))
-    return statistic, done.x
+    return float(2 * done.cost), done.x
 
 
 def renormalised(problem: Problem) -> np.ndarray:
@@ -294,3 +299,61 @@ def renormalised(problem: Problem) -> np.ndarray:
         if good:
             here[column] = float(np.clip(value, low[column], high[column]))
     return parameters.expand(here, start)
+
+
+def statistic_grid(
+    problem: Problem, values: np.ndarray, names: list[str], reach: list[float], points: int, covariance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rise of the statistic over two parameters, the others fitted again at each point.
+
+    Parameters
+    ----------
+    problem : Problem
+        The fit.
+    values : ndarray
+        Best values of all parameters.
+    names : list of two str
+        The parameters.
+    reach : list of two float
+        How far the grid reaches from the best values, in standard deviations.
+    points : int
+        Points along each axis.
+    covariance : ndarray, (free, free)
+        Of the free parameters.
+
+    Returns
+    -------
+    x, y : ndarray, (points,)
+        Values of the two parameters, within their limits.
+    rise : ndarray, (points, points)
+        Of the statistic above its value at the best parameters, first axis x.
+
+    Raises
+    ------
+    FitError
+        If one of the parameters was not fitted, or the data do not constrain it.
+    """
+    parameters = problem.parameters
+    free = [parameters.names[i] for i in parameters.free]
+    columns = [free.index(n) if n in free else -1 for n in names]
+    sigma = np.sqrt(np.diag(covariance))
+    if min(columns) < 0 or not all(np.isfinite(sigma[c]) and sigma[c] > 0 for c in columns):
+        raise FitError(f"{names[0]} and {names[1]} have no errors to draw contours with.", "choose fitted ones.")
+    low, high = parameters.bounds()
+    axes = []
+    for name, column, far in zip(names, columns, reach, strict=True):
+        best = values[parameters.names.index(name)]
+        grid = np.linspace(best - far * sigma[column], best + far * sigma[column], points)
+        axes.append(np.clip(grid, low[column], high[column]))
+    best_free = values[parameters.free]
+    least = problem.statistic(best_free)
+    rise = np.empty((points, points))
+    others = np.delete(best_free, columns)
+    for i, first in enumerate(axes[0]):
+        order = range(points) if i % 2 == 0 else range(points - 1, -1, -1)
+        for j in order:
+            held = dict(zip(names, (first, axes[1][j]), strict=True))
+            fixed = problem.replaced(parameters.starting(values).freezing(held))
+            statistic, others = _refitted(fixed, others)
+            rise[i, j] = statistic - least
+    return axes[0], axes[1], rise

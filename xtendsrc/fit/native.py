@@ -61,7 +61,7 @@ def make_problem(
     FitError
         If there are no counts, or the model has no value where it starts.
     """
-    selections = [data.select(options.band, options.group) for data in datasets]
+    selections = [data.select(options.band or data.band, options.group) for data in datasets]
     statistics = [resolve(options.stat, selection, modelled) for selection in selections]
     parameters = collect(terms, len(datasets), options.choices)
     problem = Problem(selections, terms, parameters, statistics, modelled)
@@ -69,10 +69,17 @@ def make_problem(
     return problem.replaced(parameters.starting(renormalised(problem)))
 
 
-def fit(datasets: Sequence[Dataset], terms: Sequence[Term], options: FitOptions, modelled: bool = False) -> FitResult:
+def fit(
+    datasets: Sequence[Dataset],
+    terms: Sequence[Term],
+    options: FitOptions,
+    modelled: bool = False,
+    engine: str = "native",
+) -> FitResult:
     """Fit models to data.
 
-    Parameters are those of `make_problem`, and so are the errors raised.
+    Parameters are those of `make_problem`, and so are the errors raised; ``engine`` is what the result says evaluated
+    the models.
 
     Returns
     -------
@@ -84,7 +91,7 @@ def fit(datasets: Sequence[Dataset], terms: Sequence[Term], options: FitOptions,
     intervals: dict[int, Interval] = {}
     if options.errors == "profile":
         minimum, intervals = profiled(problem, minimum)
-    return make_result(problem, minimum, intervals, "native")
+    return make_result(problem, minimum, intervals, engine)
 
 
 def converged_minimum(problem: Problem) -> Minimum:
@@ -151,7 +158,8 @@ def _parameters(
         value = float(values[index])
         of_fit: dict[str, Any] = {"error": 0.0, "low": value, "high": value}
         if (c := column.get(index)) is not None:
-            of_fit = _uncertainty(value, float(minimum.errors[c]), intervals.get(c))
+            error = np.nan if minimum.at_limit[c] else float(minimum.errors[c])
+            of_fit = _uncertainty(value, error, intervals.get(c))
             of_fit["at_limit"] = bool(minimum.at_limit[c])
         of_fit |= {"minimum": slot.low, "maximum": slot.high}
         found[slot.name] = FittedParameter(

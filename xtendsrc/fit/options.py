@@ -12,8 +12,6 @@ from xtendsrc.fit.statistic import STATISTICS
 
 ERRORS = ("covariance", "profile")
 ENGINES = ("auto", "native", "xspec-library", "xspec")
-XTEND_BAND = (0.5, 10.0)
-"""Energies in keV that Xtend spectra are fitted in by default."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class FitOptions:
     Attributes
     ----------
     band : (float, float) or None
-        Energies in keV; None for all good channels.
+        Energies in keV; None for the usual band of each data set.
     group : str or None
         Grouping of channels, see `xtendsrc.measure.grouping.Scheme.parse`; None for the file's own.
     stat : str
@@ -36,7 +34,7 @@ class FitOptions:
         One of `ENGINES`.
     """
 
-    band: tuple[float, float] | None = XTEND_BAND
+    band: tuple[float, float] | None = None
     group: str | None = FIT_GROUPING
     stat: str = "auto"
     errors: str = "covariance"

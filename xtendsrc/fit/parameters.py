@@ -111,7 +111,11 @@ class Term:
 
 @dataclass(frozen=True)
 class Slot:
-    """One parameter of a fit: where it starts, its limits, and whether it is frozen."""
+    """One parameter of a fit: where it starts, its limits, whether it is frozen or its start given, and its size.
+
+    ``scale`` is the size of the value that the fit first started from: steps of differences follow it where the value
+    itself goes to zero.
+    """
 
     name: str
     unit: str
@@ -121,6 +125,7 @@ class Slot:
     frozen: bool = False
     step: float = 0.01
     given: bool = False
+    scale: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -225,7 +230,8 @@ class ParameterSet:
 
     def starting(self, values: np.ndarray) -> ParameterSet:
         """Return the set with other starting values of all parameters."""
-        slots = tuple(replace(slot, start=float(v)) for slot, v in zip(self.slots, values, strict=True))
+        pairs = zip(self.slots, values.tolist(), strict=True)
+        slots = tuple(replace(slot, start=v, scale=slot.scale or abs(v)) for slot, v in pairs)
         return ParameterSet(slots, self.ties)
 
 

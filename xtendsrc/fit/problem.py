@@ -172,7 +172,7 @@ class Problem:
     def _both_ends(self, free: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Return all values a step below and above one free parameter, inside its limits, and the width between."""
         slot = self.parameters.slots[self.parameters.free[column]]
-        step = RELATIVE_STEP * abs(free[column]) or RELATIVE_STEP * max(slot.step, 1e-8)
+        step = RELATIVE_STEP * (max(abs(free[column]), 0.01 * slot.scale) or max(slot.step, 1e-8))
         below, above = free.copy(), free.copy()
         below[column] = max(free[column] - step, min(slot.low, free[column]))
         above[column] = min(free[column] + step, max(slot.high, free[column]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from xtendsrc.errors import FitError, InputFileError, RequestError
-from xtendsrc.fit import bootstrap, derived
+from xtendsrc.fit import bootstrap, derived, engines
 from xtendsrc.fit.measured import FittedParameter, Measured
 from xtendsrc.fit.parameters import ParameterSet, Slot, Term
 from xtendsrc.fit.ties import full_name, in_order, parse_tie
@@ -195,8 +195,8 @@ class FitResult:
         from xtendsrc.fit.model import parse
 
         record = self.terms[term]
-        model: SpectralModel = parse(record.expression, **parse_arguments(record.settings))
-        return model
+        model = parse(record.expression, **parse_arguments(record.settings))
+        return engines.prepared(model, "xspec-library" if engines.missing(model, "native") else "native")
 
     def model_values(self, values: np.ndarray, model: SpectralModel, data: int = 1, term: int = 0) -> np.ndarray:
         """Return the values of one model's parameters in one data set from those of all."""

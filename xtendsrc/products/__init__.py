@@ -7,6 +7,7 @@ from xtendsrc.lazy import attach
 _WHERE = {
     "Product": "xtendsrc.products.base",
     "Target": "xtendsrc.products.base",
+    "Fit": "xtendsrc.products.fit.product",
     "Products": "xtendsrc.products.collection",
     "Image": "xtendsrc.products.image.product",
     "ExpMap": "xtendsrc.products.expmap.product",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from astropy.units import Quantity
 
+    from xtendsrc.products.fit.product import Fit, FitKeywords
     from xtendsrc.products.request import Request
     from xtendsrc.products.spectrum.grouped import GroupedSpectrum
 
@@ -284,6 +285,35 @@ class Spectrum(Product):
         from xtendsrc.products.spectrum.grouped import group_spectrum
 
         return group_spectrum(self, scheme, energy)
+
+    def fit(self, model: str, **options: Unpack[FitKeywords]) -> Fit:
+        """Declare a fit of a model; it is made when a value is asked for.
+
+        Parameters
+        ----------
+        model : str
+            In XSPEC's syntax, such as ``"tbabs*powerlaw"``.
+        **options
+            ``energy``, ``start``, ``freeze``, ``thaw``, ``tie``, ``limits``, ``stat``, ``group``, ``engine``,
+            ``errors``, ``background``, ``abund``, ``xsect``, ``cosmology``: see `xtendsrc.fit.statement.statement`.
+
+        Returns
+        -------
+        Fit
+            With ``parameters``, ``statistic``, ``dof``, ``flux()``, ``table()``, ``view()``.
+
+        Raises
+        ------
+        RequestError, ModelError
+            If model or options are not understood.
+        """
+        from xtendsrc.products.fit.product import fit_spectra
+
+        return fit_spectra(self, model, **options)
+
+    def has(self, what: str) -> bool:
+        """Return whether the spectrum has a ``background``, ``rmf`` or ``arf``."""
+        return self._has(what)
 
     # --- inside --------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,287 @@
+"""Fits of spectra: declared at once, made when a value is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
+
+from xtendsrc.fit.resultfile import read_result, write_result
+from xtendsrc.fit.statement import FitStatement, statement
+from xtendsrc.products.base import Product
+from xtendsrc.products.fit.data import as_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from astropy.table import Table
+
+    from xtendsrc.fit.bootstrap import Goodness
+    from xtendsrc.fit.data import Dataset
+    from xtendsrc.fit.measured import FittedParameter, Measured
+    from xtendsrc.fit.result import FitResult
+    from xtendsrc.products.spectrum.product import Spectrum
+
+
+class FitKeywords(TypedDict, total=False):
+    """Options of a fit; `xtendsrc.fit.statement.statement` describes them."""
+
+    energy: Any
+    start: Mapping[str, Any] | None
+    freeze: Mapping[str, float] | Iterable[str] | str | None
+    thaw: Iterable[str] | str | None
+    tie: Mapping[str, str] | None
+    limits: Mapping[str, tuple[float, float]] | None
+    vary: Iterable[str] | str | None
+    stat: str
+    group: str | None
+    engine: str
+    errors: str
+    background: Mapping[str, Any] | None
+    abund: str
+    xsect: str
+    cosmology: Any
+
+
+class Fit(Product):
+    """A fit of one spectrum, or of several together.
+
+    Nothing is computed before a value is asked for; what the spectra need is made first. `FitResult` holds what was
+    found; its values are here, too.
+    """
+
+    kind: ClassVar[str] = "fit"
+    _spectra: tuple[Spectrum, ...] = ()
+    _statement: FitStatement | None = None
+    _backgrounds: Mapping[str, Spectrum] = {}
+    _found: tuple[Any, FitResult] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        spectra: Sequence[Spectrum],
+        fit: FitStatement,
+        backgrounds: Mapping[str, Spectrum] | None = None,
+    ) -> Self:
+        """Declare a fit of spectra.
+
+        Parameters
+        ----------
+        spectra : sequence of Spectrum
+            The data.
+        fit : FitStatement
+            Model and options.
+        backgrounds : mapping of str to Spectrum, optional
+            Spectra of single backgrounds, by the label of the background model that they are fitted with.
+        """
+        product = cls.__new__(cls)
+        product._request, product._target = None, None
+        product._file, product._content = None, None
+        product._spectra, product._statement = tuple(spectra), fit
+        product._backgrounds = dict(backgrounds or {})
+        return product
+
+    @property
+    def spectra(self) -> tuple[Spectrum, ...]:
+        """The spectra fitted, where the fit was not read from a file."""
+        return self._spectra
+
+    @property
+    def result(self) -> FitResult:
+        """Everything that was found; fitted first if it must be, and again when a spectrum has changed.
+
+        Raises
+        ------
+        FitError, RequestError, ModelError
+            If the fit cannot be made.
+        """
+        if self._statement is None:
+            found: FitResult = self.content["result"]
+            return found
+        spectra = (*self._spectra, *self._backgrounds.values())
+        stamps = tuple(id(s.content) for s in spectra)
+        if self._found is None or self._found[0] != stamps:
+            data = [as_dataset(spectrum) for spectrum in self._spectra]
+            own = {label: as_dataset(spectrum) for label, spectrum in self._backgrounds.items()}
+            self._found = stamps, self._statement.run(data, own)
+        return self._found[1]
+
+    # --- what was found ------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Mapping[str, FittedParameter]:
+        """Every parameter by name, with ``value``, ``unit``, ``error``, ``frozen``, ``tied``, ``at_limit``."""
+        return self.result.parameters
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the free parameters, in the order of `free_names`."""
+        return self.result.covariance
+
+    @property
+    def free_names(self) -> tuple[str, ...]:
+        """Names of the parameters that were fitted."""
+        return self.result.free_names
+
+    @property
+    def statistic(self) -> float:
+        """The fit statistic."""
+        return self.result.statistic
+
+    @property
+    def statistic_name(self) -> str:
+        """Which statistic it is."""
+        return self.result.statistic_name
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom."""
+        return self.result.dof
+
+    @property
+    def converged(self) -> bool:
+        """Whether the minimum was reached."""
+        return self.result.converged
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before using the numbers: no convergence, parameters at limits, a nominal response."""
+        return self.result.warnings
+
+    @property
+    def engine(self) -> str:
+        """The engine that made the fit."""
+        return self.result.engine
+
+    @property
+    def response_kind(self) -> str:
+        """``calibrated``, or ``nominal`` if a response is."""
+        return self.result.response_kind
+
+    @property
+    def model(self) -> str:
+        """The source's model, in XSPEC's syntax."""
+        return self._statement.model if self._statement is not None else self.result.model
+
+    def flux(
+        self, low: Any, high: Any, *, absorbed: bool = True, photons: bool = False, data: int = 1, term: int = 0
+    ) -> Measured:
+        """Return the flux in a band as observed, with its ``error``; see `xtendsrc.fit.derived.flux`."""
+        return self.result.flux(low, high, absorbed=absorbed, photons=photons, data=data, term=term)
+
+    def luminosity(
+        self,
+        low: Any,
+        high: Any,
+        *,
+        redshift: float | None = None,
+        distance: Any = None,
+        absorbed: bool = False,
+        data: int = 1,
+    ) -> Measured:
+        """Return the luminosity in a band of the source's frame; see `xtendsrc.fit.derived.luminosity`."""
+        return self.result.luminosity(low, high, redshift=redshift, distance=distance, absorbed=absorbed, data=data)
+
+    def equivalent_width(self, component: str, *, data: int = 1) -> Measured:
+        """Return the equivalent width of a component; see `xtendsrc.fit.derived.equivalent_width`."""
+        return self.result.equivalent_width(component, data=data)
+
+    def goodness(self, number: int = 100, seed: int = 0) -> Goodness:
+        """Return the parametric-bootstrap goodness; see `xtendsrc.fit.bootstrap.goodness`."""
+        return self.with_data().goodness(number, seed)
+
+    def simulate(self, seed: int = 0) -> list[Dataset]:
+        """Return data sets drawn from the best model; see `xtendsrc.fit.bootstrap.simulate_fit`."""
+        return self.with_data().simulate(seed)
+
+    def table(self) -> Table:
+        """Return a table with a row for each parameter; its ``meta`` holds statistic, engine and warnings."""
+        return self.result.table()
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the result as JSON text, which `xtendsrc.fit.result.FitResult.from_json` reads back."""
+        return self.result.to_json(indent)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result into a new FITS file, which `Fit.read` opens, and return its path."""
+        write_result(self.result, Path(path))
+        return Path(path)
+
+    # --- pictures ------------------------------------------------------------------------------------------------
+
+    def view_corner(self, **options: Any) -> Any:
+        """Draw the joint distributions of all pairs of free parameters; returns the array of axes."""
+        return self._viewer("view_corner")(self, **options)
+
+    def view_contours(self, first: str, second: str, **options: Any) -> Any:
+        """Draw contours of the statistic over two parameters, the others fitted at each point; returns the axes."""
+        return self._viewer("view_contours")(self, first, second, **options)
+
+    @staticmethod
+    def _viewer(name: str) -> Any:
+        import importlib
+
+        return getattr(importlib.import_module("xtendsrc.products.fit.view"), name)
+
+    def _drawer(self) -> Any:
+        return self._viewer("view_fit")
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def with_data(self) -> FitResult:
+        """Return the result with its data, to go on from: contours, goodness, simulations."""
+        return self.result
+
+    def compute(self, **options: Any) -> Self:
+        """Make the fit, and what it needs, now."""
+        _ = self.result
+        return self
+
+    @property
+    def title(self) -> str:
+        """One line for a heading: the spectra and the model."""
+        if self._statement is None:
+            return super().title
+        return f"{', '.join(s.title for s in self._spectra)}  {self._statement.model}"
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        result, header = read_result(path)
+        return {"result": result, "header": header}
+
+    def __repr__(self) -> str:
+        if self._statement is None:
+            return super().__repr__()
+        state = "fitted" if self._found else "not fitted yet"
+        return f"<Fit of {self._statement.model} to {len(self._spectra)} spectra: {state}>"
+
+    def __str__(self) -> str:
+        return str(self.result)
+
+
+def fit_spectra(
+    spectra: Spectrum | Iterable[Spectrum],
+    model: str,
+    *,
+    background_spectra: Mapping[str, Spectrum] | None = None,
+    **options: Unpack[FitKeywords],
+) -> Fit:
+    """Declare a joint fit of spectra, with a free constant factor for each after the first.
+
+    Parameters
+    ----------
+    spectra : Spectrum, or iterable of Spectrum
+        The data, of any missions.
+    model : str
+        In XSPEC's syntax.
+    background_spectra : mapping of str to Spectrum, optional
+        A spectrum of a background alone, by the label of the background model that it is fitted with.
+    **options
+        See `xtendsrc.fit.statement.statement`.
+
+    Returns
+    -------
+    Fit
+        Not computed before a value is asked for.
+    """
+    several = [spectra] if isinstance(spectra, Product) else list(spectra)
+    return Fit.of(several, statement(model, **options), background_spectra)

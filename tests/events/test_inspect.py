@@ -21,7 +21,7 @@ def found(top, severity=None):
 def test_a_file_as_assumed_has_no_error_and_no_warning(files, tmp_path):
     top = files.observation(tmp_path)
     assert not [f for f in inspect(top) if f.severity != "note"]
-    absent = {"fpix file of 300000a0", "ONTIME", "LIVETIME", "EXPOSURE", "STATUS bit 2"}
+    absent = {"fpix file of 300000a0", "ONTIME", "EXPOSURE", "STATUS bit 2"}
     assert {f.subject for f in inspect(top)} == absent
 
 

@@ -11,12 +11,12 @@ from xtendsrc.instrument import DataClassCode
 @pytest.mark.parametrize(
     ("code", "ccds", "window", "burst", "frame", "live", "mode", "detnam"),
     [
-        ("300000a0", (1, 2, 3, 4), "full", False, 4.0, 4.0, "WINDOW1", "CCD"),
-        ("30000010", (1, 2, 3, 4), "full", False, 4.0, 4.0, "WINDOW1", "CCD"),
-        ("31100010", (1, 2), "1/8", False, 0.5, 0.5, "WINDOW2", "CCD12"),
-        ("31200010", (1, 2), "full", True, 4.0, 0.06, "WINDOW1BURST", "CCD12"),
-        ("31300010", (1, 2), "1/8", True, 0.5, 0.06, "WINDOW2BURST", "CCD12"),
-        ("32000010", (3, 4), "full", False, 4.0, 4.0, "WINDOW1", "CCD34"),
+        ("300000a0", (1, 2, 3, 4), "full", False, 4.0, 3.963136, "WINDOW1", "CCD"),
+        ("30000010", (1, 2, 3, 4), "full", False, 4.0, 3.963136, "WINDOW1", "CCD"),
+        ("31100010", (1, 2), "1/8", False, 0.5, 0.4631184, "WINDOW2", "CCD12"),
+        ("31200010", (1, 2), "full", True, 4.0, 0.0605952, "WINDOW1BURST", "CCD12"),
+        ("31300010", (1, 2), "1/8", True, 0.5, 0.0605952, "WINDOW2BURST", "CCD12"),
+        ("32000010", (3, 4), "full", False, 4.0, 3.963136, "WINDOW1", "CCD34"),
     ],
 )
 def test_documented_classes(code, ccds, window, burst, frame, live, mode, detnam):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import RequestError
+from xtendsrc.events.deadtime import elapsed, frame_period
 from xtendsrc.events.gti import MJDREF, mjdref, timezero
 from xtendsrc.instrument import (
     DET_SIZE,
@@ -20,6 +21,8 @@ from xtendsrc.instrument import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from astropy.io.fits import Header
 
     from xtendsrc.archive.findings import Collector, Severity
     from xtendsrc.events.eventlist import EventList
@@ -62,10 +65,8 @@ KEYWORDS: dict[str, tuple[Any, Severity, str]] = {
     "TIMESYS": ("TT", "error", "the file is refused if it says another one, since times are not converted"),
     "TIMEUNIT": ("s", "warning", "the file is refused if it says another one, since times are not converted"),
     "TIMEDEL": (None, "error", "frame time unknown: light-curve bins cannot be checked"),
-    "TIMEPIXR": (0.5, "note", "event times are moved to the middle of the frame; absent counts as 0"),
-    "DEADC": (None, "note", "live fraction from DTCOR, LIVETIME / ONTIME, or 1"),
+    "TIMEPIXR": (None, "note", "event times count as the start of the frame"),
     "ONTIME": (None, "note", "the sum of the GTIs is used"),
-    "LIVETIME": (None, "note", "ONTIME x DEADC is used"),
     "EXPOSURE": (None, "note", "ONTIME x DEADC is used"),
     "EQUINOX": (2000.0, "error", "coordinates would be wrong"),
     "RADECSYS": ("FK5", "note", "FK5 is assumed if absent; ICRS is used as it is, another frame refused"),
@@ -144,16 +145,29 @@ def check_dataclass(table: HDU, named: str, obs_id: str, to: Collector) -> None:
         return
     if not code.documented:
         to.add("warning", "data class", "a documented combination", named, "CCDs and window are read off the digits")
-    to.compare("DATAMODE", code.datamode, header.get("DATAMODE"), "warning", "window and burst are read off the digits")
+    modes = {code.datamode, *(timing.datamode for timing in code.timings)}
+    if str(header.get("DATAMODE", "")).strip().upper() not in modes:
+        found = header.get("DATAMODE", "absent")
+        to.add("warning", "DATAMODE", " or ".join(sorted(modes)), found, "window and burst are read off the digits")
     to.compare("DETNAM", code.detnam, header.get("DETNAM"), "note", "CCDs are read off the digits")
-    if "TIMEDEL" in header:
-        to.compare(
-            "TIMEDEL", code.frame_time, float(header["TIMEDEL"]), "warning", "the header's frame time is used instead"
-        )
+    _check_frame(header, code, to)
     _check_window(table, code, to)
     with to.guard("charge-injection rows"):
         if not charge_injection_rows(header).size:
             to.add("warning", "CISTATUS", "on", header.get("CISTATUS"), "no charge-injection rows are assumed")
+
+
+def _check_frame(header: Header, code: DataClassCode, to: Collector) -> None:
+    """TIMEDEL: the integration of a frame, or in coarse good time its period; TIMEPIXR: its start or its middle."""
+    if "TIMEDEL" in header:
+        timedel = float(header["TIMEDEL"])
+        if timedel != code.frame_time and not any(t.agrees(timedel) for t in code.timings):
+            assumed = " or ".join(f"{t.integration:g} s (integration)" for t in code.timings)
+            assumed = f"{assumed} or {code.frame_time:g} s (period)"
+            to.add("warning", "TIMEDEL", assumed, timedel, "the header's frame time is used instead")
+    if float(header.get("TIMEPIXR", 0.0)) not in (0.0, 0.5):
+        consequence = "event times are moved to the middle of the frame"
+        to.add("note", "TIMEPIXR", "0 (start of the integration) or 0.5", header["TIMEPIXR"], consequence)
 
 
 def _check_window(table: HDU, code: DataClassCode, to: Collector) -> None:
@@ -174,15 +188,30 @@ def check_wcs(table: HDU, to: Collector) -> None:
         expected = {
             f"TCTYP{n}": ctype,
             f"TCRPX{n}": SKY_CENTRE,
-            f"TCRVL{n}": float(header.get(reference, 0.0)),
             f"TCDLT{n}": sign * PIXEL_DEG,
         }
+        _check_reference(header, f"TCRVL{n}", name, reference, to)
         for key, value in expected.items():
             what = "no sky coordinates" if key not in header else "the file's value is used"
             severity: Severity = "error" if key not in header or key.startswith("TCTYP") else "warning"
-            to.compare(f"{key} ({name})", value, header.get(key), severity, what)
+            if not _seven_digits(value, header.get(key)):
+                to.compare(f"{key} ({name})", value, header.get(key), severity, what)
         rotation = float(header.get(f"TCROT{n}", 0.0))
         to.compare(f"TCROT{n} ({name})", 0.0, rotation, "warning", "SKY is not north up; the rotation is used")
+
+
+def _check_reference(header: Header, key: str, name: str, reference: str, to: Collector) -> None:
+    """TCRVL against RA_NOM or DEC_NOM, from which it may differ by the rounding to seven digits of real files."""
+    if key not in header:
+        to.add("error", f"{key} ({name})", header.get(reference), "absent", "no sky coordinates")
+    elif reference in header and not _seven_digits(header[reference], header[key]):
+        to.compare(f"{key} ({name})", float(header[reference]), header[key], "warning", "the file's value is used")
+
+
+def _seven_digits(value: Any, found: Any) -> bool:
+    """Whether a number is another one written with seven significant digits, as the coordinate tasks do."""
+    numbers = isinstance(value, (int, float)) and isinstance(found, (int, float))
+    return numbers and f"{value:.6e}" == f"{found:.6e}"
 
 
 def check_dead_time(events: EventList, to: Collector) -> None:
@@ -198,15 +227,34 @@ def check_dead_time(events: EventList, to: Collector) -> None:
         if key in header and len(events.paths) == 1 and not np.isclose(float(header[key]), value, rtol=0.01):
             what = "exposures are uncertain by this; products use the GTIs and DEADC"
             to.add(severity, key, f"{value:.2f} s ({meaning})", f"{float(header[key]):.2f} s", what)
-    implied = DataClassCode.parse(events.dataclass).live_fraction
-    if not np.isclose(live, implied, rtol=0.1):
-        what = "fluxes scale with it: check DEADC before trusting any"
-        to.add("warning", "live fraction", f"{implied:.3f} (from the data class)", f"{live:.3f}", what)
+    _check_live_share(events, to)
+
+
+def _check_live_share(events: EventList, to: Collector) -> None:
+    """Live seconds a second of elapsed good time, with good time frame by frame or coarse with a live fraction."""
+    if events.live_warning:
+        to.add("warning", "dead time", "good time frame by frame, or DEADC", "neither", events.live_warning)
+        return
+    whole = elapsed(events.gti, events.header)
+    if not whole.total:
+        return
+    implied = [timing.live_share for timing in DataClassCode.parse(events.dataclass).timings]
+    found = events.exposure / whole.total
+    if any(np.isclose(found, share, rtol=0.1) for share in implied) and not _twice(events, whole.total):
+        return
+    assumed = " or ".join(f"{share:.3f}" for share in implied)
+    what = "fluxes scale with it: check DEADC and the good time before trusting any"
+    to.add("warning", "live fraction", f"{assumed} (from the data class)", f"{found:.3f}", what)
+
+
+def _twice(events: EventList, seconds: float) -> bool:
+    """Whether dead time is left out of the good time and taken off again by DEADC."""
+    return events.ontime < 0.995 * seconds and events.deadc < 0.995
 
 
 def check_clock(events: EventList, to: Collector) -> None:
     """Frame time as the event times show it."""
-    frame = float(events.header.get("TIMEDEL", 0.0))
+    frame = frame_period(events.header)
     steps = np.diff(np.unique(events["TIME"]))
     steps = steps[steps > 1e-3]
     if not frame or steps.size < 100:

@@ -22,6 +22,7 @@ from xtendsrc.errors import (
     MissingGTIError,
 )
 from xtendsrc.events import fitsfile
+from xtendsrc.events.deadtime import LiveShare, live_share
 from xtendsrc.events.fitsfile import FitsFile, open_fits
 from xtendsrc.events.gti import GTI, find_gti, mjdref, read_gti
 from xtendsrc.events.header import (
@@ -30,7 +31,6 @@ from xtendsrc.events.header import (
     dataclass_of,
     event_table,
     identity,
-    live_fraction,
     no_column,
     no_keyword,
     number,
@@ -256,22 +256,32 @@ class EventList:
         """Seconds within the GTIs."""
         return self.gti.total
 
-    @cached_property
+    @property
     def deadc(self) -> float:
-        """Live fraction: DEADC, else DTCOR, else LIVETIME / ONTIME, else 1 (the order in which extractor looks).
+        """Live fraction: DEADC, else DTCOR, else LIVETIME / ONTIME (the order in which extractor looks).
 
-        Pieces of a split file that differ are averaged, weighted by their ONTIME.
+        Without any of them it is 1, as in extractor, but for coarse good time of a burst mode: there it is the live
+        share of the mode (see `live_warning`). Pieces of a split file that differ are averaged, weighted by ONTIME.
 
         Raises
         ------
         DeadTimeError
-            If the value is not within (0, 1].
+            If the value is not within (0, 1], or a burst mode's is not known.
         """
-        values = [live_fraction(t.header, p) for p, t in zip(self.paths, self._tables, strict=True)]
-        if len(set(values)) == 1:
-            return values[0]
-        weights = [read_gti(f, find_gti(f)).total for f in self._open()]
-        return float(np.average(values, weights=weights))
+        return self._live.value
+
+    @property
+    def live_warning(self) -> str:
+        """What is to be known about `deadc` where the file itself does not give it; empty if nothing."""
+        return self._live.warning
+
+    @cached_property
+    def _live(self) -> LiveShare:
+        goods = [read_gti(f, find_gti(f)) for f in self._open()] if len(self.paths) > 1 else [self.gti]
+        shares = [live_share(t.header, g, p) for p, t, g in zip(self.paths, self._tables, goods, strict=True)]
+        values = [share.value for share in shares]
+        mean = values[0] if len(set(values)) == 1 else float(np.average(values, weights=[g.total for g in goods]))
+        return LiveShare(mean, next((share.warning for share in shares if share.warning), ""))
 
     @property
     def exposure(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import DeadTimeError, InputFileError, MissingColumnError, MissingKeywordError, NotXtendError
+from xtendsrc.errors import InputFileError, MissingColumnError, MissingKeywordError, NotXtendError
 from xtendsrc.events.gti import SECONDS, clock_fault, mjdref, timezero
 from xtendsrc.events.integrity import check_event_table
 
@@ -156,19 +156,3 @@ def time_shift(header: Header, path: str) -> float:
     if "TIMEDEL" not in header:
         raise no_keyword(path, "TIMEDEL", "needed because TIMEPIXR is not 0.5")
     return timezero(header) - offset * number(header, "TIMEDEL", path)
-
-
-def live_fraction(header: Header, path: str) -> float:
-    """Live fraction of a header: DEADC, else DTCOR, else LIVETIME / ONTIME, else 1."""
-    if "DEADC" in header or "DTCOR" in header:
-        value = number(header, "DEADC" if "DEADC" in header else "DTCOR", path)
-    elif header.get("ONTIME") and "LIVETIME" in header:
-        value = number(header, "LIVETIME", path) / number(header, "ONTIME", path)
-    else:
-        value = 1.0
-    if not 0.0 < value <= 1.0 + 1e-6:
-        raise DeadTimeError(
-            f"{path}: the live fraction (DEADC, DTCOR or LIVETIME / ONTIME) is {value}, which is not within (0, 1].",
-            "correct the keyword in a copy of the file.",
-        )
-    return min(value, 1.0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xtendsrc.errors import RequestError
+from xtendsrc.instrument.frames import FrameTiming, timings_of_readout
 
 _CCDS = {"0": (1, 2, 3, 4), "1": (1, 2), "2": (3, 4)}
 _READOUT: dict[str, tuple[Literal["full", "1/8"], bool]] = {
@@ -16,8 +17,6 @@ _READOUT: dict[str, tuple[Literal["full", "1/8"], bool]] = {
     "3": ("1/8", True),
 }
 _DOCUMENTED = ("300", "310", "311", "312", "313", "320")
-_FRAME = {"full": 4.0, "1/8": 0.5}  # s, XRISM Proposers' Observatory Guide, Xtend chapter
-_BURST_LIVE = 0.06  # s of each frame that a 0.1 s burst leaves, same place
 _FORM = re.compile(r"[0-9a-f]{8}")
 
 
@@ -79,19 +78,24 @@ class DataClassCode:
         return self.window == "1/8"
 
     @property
+    def timings(self) -> tuple[FrameTiming, ...]:
+        """Frame timings that the read-out can mean, the likelier first; two for the burst of the full window."""
+        return timings_of_readout(self.code[2])
+
+    @property
     def frame_time(self) -> float:
         """Seconds from one frame to the next: 4.0, or 0.5 in the 1/8 window."""
-        return _FRAME[self.window]
+        return self.timings[0].period
 
     @property
     def live_time(self) -> float:
-        """Seconds of each frame in which photons are collected."""
-        return _BURST_LIVE if self.burst else self.frame_time
+        """Seconds of each frame in which photons are collected: 3.96, 0.46 in the 1/8 window, 0.06 in a burst."""
+        return self.timings[0].integration
 
     @property
     def live_fraction(self) -> float:
-        """``live_time / frame_time``, the DEADC of the data class."""
-        return self.live_time / self.frame_time
+        """Part of the time in which photons are collected: 0.991, 0.926, 0.015 or 0.121."""
+        return self.timings[0].live_share
 
     @property
     def datamode(self) -> str:

@@ -133,6 +133,7 @@ def lightcurve(source: Source, dc: DataClass, *, background: Any = "auto", engin
     options.setdefault("min_fraction", MIN_FRACTION)
     chosen_background = _background(source, dc, background)
     own = region_products.lightcurve_request(dc, region=source.region, exclude_calibration=True, **options)
+    own = replace(own, fraction_of="reachable")
     other = None if chosen_background.region is None else replace(own, region=chosen_background.region)
     expmap_request = _expmap(dc, own.selection.gti)
     request = NetCurveRequest(

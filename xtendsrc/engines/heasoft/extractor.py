@@ -72,8 +72,17 @@ class Extraction:
         return self.selected.gti
 
 
-def prepare(job: Job, bench: Bench) -> Extraction:
+def prepare(job: Job, bench: Bench, selection: Selection | None = None) -> Extraction:
     """Select the events of a job ourselves, and write its region and GTI files.
+
+    Parameters
+    ----------
+    job : Job
+        What to make.
+    bench : Bench
+        Where.
+    selection : Selection, optional
+        Instead of the request's own.
 
     Raises
     ------
@@ -82,14 +91,15 @@ def prepare(job: Job, bench: Bench) -> Extraction:
     """
     request: Any = job.request
     events = bench.events(job)
-    selected = events.select(request.selection)
+    chosen = request.selection if selection is None else selection
+    selected = events.select(chosen)
     region = events.region(getattr(request, "region", None), getattr(request, "exclude_calibration", False))
     if region.pixel_region is not None:
         region.pixel_region.write(bench.path(REGION_FILE), "physical")
         region = events.region(RegionSet.read(bench.path(REGION_FILE), region.frame))
-    if request.selection.gti is not None:
+    if chosen.gti is not None:
         write_gti(selected.gti, events.list, bench.path(GTI_FILE))
-    return Extraction(events, selected, region, request.selection)
+    return Extraction(events, selected, region, chosen)
 
 
 def write_gti(gti: GTI, events: EventList, path: Path) -> None:

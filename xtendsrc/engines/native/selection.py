@@ -171,12 +171,12 @@ class EventMasks:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about every product of this event list."""
-        path, found = self.list.paths[0], []
+        path, found = self.list.paths[0], [self.list.live_warning]
         if "TIMEPIXR" not in self.list.header:
             found.append(f"{path} has no TIMEPIXR: times count as the start of a frame, as in extractor")
         if timeless := int(np.count_nonzero(np.isnan(self.list.times))):
             found.append(f"{path}: {timeless} events have no TIME and are left out")
-        return tuple(found)
+        return tuple(warning for warning in found if warning)
 
     @cached_property
     def geometry(self) -> Geometry:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.io import fits
 
 from xtendsrc.engines.heasoft import extractor
+from xtendsrc.engines.native.cards import band_cards
+from xtendsrc.events.deadtime import frame_period
 from xtendsrc.measure.statistics import poisson_errors
-from xtendsrc.products.lightcurve.native import bins_over, check_bin, rates
+from xtendsrc.products.lightcurve.native import (
+    bins_over,
+    check_bin,
+    curve_selection,
+    least_share,
+    no_bin,
+    rates,
+    reachable_time,
+    timing_cards,
+)
+
+CURVE = "curve.lc"
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,25 +37,46 @@ def make_lightcurve(job: Job, bench: Bench) -> Made:
     Expected of it: the bins that are exposed enough by our own count, their exposed fractions, and its events.
     """
     request: Any = job.request
-    wanted = extractor.prepare(job, bench)
-    bench.warnings.extend(check_bin(request.bin, wanted.events.list.header.get("TIMEDEL")))
-    origin = float(wanted.events.list.gti.start[0]) if request.start is None else request.start
-    settings = {"fitsbinlc": "curve.lc", "binlc": request.bin, "lcthresh": request.min_fraction, "lctzero": True}
+    events = bench.events(job).list
+    wanted = extractor.prepare(job, bench, curve_selection(request, events))
+    bench.warnings.extend(check_bin(request.bin, frame_period(events.header)))
+    origin = float(events.gti.start[0]) if request.start is None else request.start
+    threshold = request.min_fraction if request.fraction_of == "bin" else 0.0
+    settings = {"fitsbinlc": CURVE, "binlc": request.bin, "lcthresh": threshold, "lctzero": True}
     settings["lcstart"] = -1 if request.start is None else request.start
     extractor.extract(bench, wanted, wanted.region.frame, **settings)
-    path = bench.path("curve.lc")
+    path = bench.path(CURVE)
     bins = bins_over(wanted.gti, origin, request.bin)
-    own = rates(wanted.events.list.times[wanted.rows], wanted.gti, bins, request.min_fraction)
+    times = events.times[wanted.rows]
+    _check(bench, path, wanted, rates(times, wanted.gti, bins, threshold), origin + request.bin / 2)
+    if request.fraction_of == "reachable":
+        kept = rates(times, wanted.gti, bins, request.min_fraction, reachable_time(request, wanted.gti, events.header))
+        if not len(kept["TIME"]):
+            raise no_bin(request, wanted.gti, events.paths[0])
+        keep_bins(path, kept["TIME"])
+    finish(path, request, events.header)
+    return bench.made(path)
+
+
+def _check(bench: Bench, path: Path, wanted: extractor.Extraction, own: dict[str, np.ndarray], middle: float) -> None:
+    """Compare what extractor wrote with our own count of the same events."""
     with extractor.read_checked(path, ("RATE", "GTI")) as hdus:
         extractor.check_region(bench, hdus, wanted, path)
         extractor.check_exposure(bench, hdus["RATE"].header, wanted, path)
-        table, zero = hdus["RATE"].data, float(hdus["RATE"].header.get("TIMEZERO", 0.0))
-        centres = np.asarray(table["TIME"], dtype=np.float64) + zero
-        _check_bins(bench, path, centres, table["FRACEXP"], own, origin + request.bin / 2)
-        found, expected = (_counts(t["RATE"], t["FRACEXP"], request.bin).sum() for t in (table, own))
+        table, header = hdus["RATE"].data, hdus["RATE"].header
+        centres = np.asarray(table["TIME"], dtype=np.float64) + float(header.get("TIMEZERO", 0.0))
+        _check_bins(bench, path, centres, table["FRACEXP"], own, middle)
+        width = float(header["TIMEDEL"])
+        found, expected = (_counts(t["RATE"], t["FRACEXP"], width).sum() for t in (table, own))
         extractor.check_counts(bench, path.name, int(found), int(expected))
-    add_poisson_errors(path, request.bin)
-    return bench.made(path)
+
+
+def keep_bins(path: Path, offsets: np.ndarray) -> None:
+    """Leave only the bins that start at the given offsets from the origin, in place."""
+    with fits.open(path, memmap=False) as hdus:
+        table, width = hdus["RATE"].data, float(hdus["RATE"].header["TIMEDEL"])
+        hdus["RATE"].data = table[np.isin(np.rint(table["TIME"] / width), np.rint(offsets / width))]
+        rewrite(hdus, path)
 
 
 def _counts(rate: Any, fraction: Any, width: float) -> np.ndarray:
@@ -60,28 +95,43 @@ def _check_bins(
         raise bench.refuse(f"{path.name}: its exposed fractions are not those of the good time.")
 
 
-def add_poisson_errors(path: Path, width: float) -> None:
-    """Add the columns ERROR_LO and ERROR_HI (count/s) to a light curve: one-sigma Poisson limits of each bin's counts.
+def finish(path: Path, request: Any, events: Any) -> None:
+    """Make times absolute, and add the columns ERROR_LO and ERROR_HI (count/s) and the keywords extractor lacks.
 
     Parameters
     ----------
     path : Path
         The light curve, changed in place.
-    width : float
-        Bin in seconds.
+    request : LightCurveRequest
+        What was asked for.
+    events : Header
+        Of the event list.
     """
-    from astropy.io import fits
-
     with fits.open(path, memmap=False) as hdus:
+        absolute(hdus["RATE"])
         hdu = hdus["RATE"]
-        exposure = np.asarray(hdu.data["FRACEXP"], dtype=np.float64) * width
-        lower, upper = poisson_errors(_counts(hdu.data["RATE"], hdu.data["FRACEXP"], width))
+        exposure = np.asarray(hdu.data["FRACEXP"], dtype=np.float64) * request.bin
+        lower, upper = poisson_errors(_counts(hdu.data["RATE"], hdu.data["FRACEXP"], request.bin))
         extra = [
             fits.Column("ERROR_LO", "E", "count/s", array=lower / exposure),
             fits.Column("ERROR_HI", "E", "count/s", array=upper / exposure),
         ]
         table = fits.BinTableHDU.from_columns(hdu.columns + fits.ColDefs(extra), header=hdu.header)
+        limits = band_cards(request.selection.channels, "PHALCUT", "PHAHCUT")
+        for name, *value in (*timing_cards(events), *limits, *least_share(request)):
+            table.header[name] = tuple(value)
         hdus[hdus.index_of("RATE")] = table
-        part = path.with_name(f"{path.name}.part")
-        hdus.writeto(part)
+        rewrite(hdus, path)
+
+
+def absolute(hdu: fits.BinTableHDU) -> None:
+    """Add TIMEZERO to TIME, and make it 0."""
+    hdu.data["TIME"] += float(hdu.header.get("TIMEZERO", 0.0))
+    hdu.header["TIMEZERO"] = (0.0, "[s] TIME is absolute, the middle of the bin")
+
+
+def rewrite(hdus: fits.HDUList, path: Path) -> None:
+    """Write an open file anew under its own name."""
+    part = path.with_name(f"{path.name}.part")
+    hdus.writeto(part)
     part.replace(path)

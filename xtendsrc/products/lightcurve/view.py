@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.errors import GTIError, MissingGTIError, RequestError
+from xtendsrc.events.deadtime import elapsed
 from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, legend, new_axes
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _span(product: LightCurve) -> tuple[float, float]:
 
 def _shade(ax: Axes, product: LightCurve, axis: _TimeAxis, span: tuple[float, float]) -> None:
     """Shade the time of a span that is in no good interval: before the first, between them, and after the last."""
-    gti = good_time(product)
+    gti = elapsed(good_time(product), product.header)  # dead time between frames is no gap: there are thousands
     starts, stops = np.append(span[0], gti.stop), np.append(gti.start, span[1])
     for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         low, high = axis.of(np.array([start, stop]))

@@ -14,6 +14,8 @@ import numpy as np
 from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.engines.native.selection import Batch
+from xtendsrc.products.lightcurve.heasoft import absolute, rewrite
+from xtendsrc.products.lightcurve.native import timing_cards
 from xtendsrc.products.netcurve.native import read_curve, subtract
 from xtendsrc.products.sourcespectrum.native import region_backscal
 
@@ -61,13 +63,17 @@ def area_ratio(job: Job, bench: Bench) -> float:
 
 
 def _plain(path: Path, target: Path) -> Path:
-    """Copy a light curve without its Poisson errors: lcmath shall see what extractor wrote."""
+    """Copy a light curve without its Poisson errors and relative to TIMEZERO: lcmath shall see what extractor wrote."""
     from astropy.io import fits
 
     with fits.open(path, memmap=False) as hdus:
         hdu = hdus["RATE"]
         columns = fits.ColDefs([c for c in hdu.columns if c.name not in ("ERROR_LO", "ERROR_HI")])
-        hdus[hdus.index_of("RATE")] = fits.BinTableHDU.from_columns(columns, header=hdu.header)
+        table = fits.BinTableHDU.from_columns(columns, header=hdu.header)
+        zero = float(table.data["TIME"][0]) if len(table.data) else 0.0
+        table.data["TIME"] -= zero
+        table.header["TIMEZERO"] = float(hdu.header.get("TIMEZERO", 0.0)) + zero
+        hdus[hdus.index_of("RATE")] = table
         hdus.writeto(target)
     return target
 
@@ -108,16 +114,17 @@ def _finish(path: Path, source: str, background: str | None, ratio: float) -> No
     own, header = read_curve(source)
     other = None if background is None else read_curve(background)[0]
     with fits.open(path, memmap=False) as hdus:
+        absolute(hdus["RATE"])
         hdu = hdus["RATE"]
         live = float(header.get("DEADC", 1.0)) if hdu.header.get("DEADAPP") else 1.0
         columns = subtract(own, other, ratio, live)
         extra = [fits.Column(name, "E", "count/s", array=columns[name]) for name in EXTRA]
         table = fits.BinTableHDU.from_columns(hdu.columns + fits.ColDefs(extra), header=hdu.header)
+        for name, *value in timing_cards(header):
+            table.header[name] = tuple(value)
         table.header["BKGSCALE"] = (ratio, "background to source region, area x exposure")
         if other is None:
             table.header["HDUCLAS2"] = "TOTAL"
             table.header["BACKAPP"] = (False, "background is subtracted")
         hdus[hdus.index_of("RATE")] = table
-        part = path.with_name(f"{path.name}.part")
-        hdus.writeto(part)
-    part.replace(path)
+        rewrite(hdus, path)

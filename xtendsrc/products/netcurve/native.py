@@ -87,7 +87,7 @@ def _same_bins(source: Curve, background: Curve) -> None:
 
 
 def read_curve(path: str) -> tuple[Curve, fits.Header]:
-    """Columns of the extension RATE and its header.
+    """Columns of the extension RATE, ``TIME`` as absolute mission seconds, and its header.
 
     Without Poisson intervals in the file they are derived from the counts, ``RATE x FRACEXP x TIMEDEL``.
     """
@@ -96,6 +96,7 @@ def read_curve(path: str) -> tuple[Curve, fits.Header]:
     with fits.open(path, memmap=False) as hdus:
         table, header = hdus["RATE"].data, hdus["RATE"].header.copy()
         curve = {name: np.array(table[name], dtype=np.float64) for name in ("TIME", "RATE", "ERROR", "FRACEXP")}
+        curve["TIME"] += float(header.get("TIMEZERO", 0.0))
         if "ERROR_LO" in table.names:
             curve |= {name: np.array(table[name], dtype=np.float64) for name in ("ERROR_LO", "ERROR_HI")}
             return curve, header
@@ -119,9 +120,7 @@ def make_netcurve(job: Job, batch: Batch) -> Made:
     source, header = read_curve(job.needs["source"])
     background, scale = None, 0.0
     if request.background is not None:
-        background, other = read_curve(job.needs["background"])
-        if abs(float(header["TIMEZERO"]) - float(other["TIMEZERO"])) > 1e-6:
-            raise GridMismatchError("Source and background curves start at different times.", "give both one start.")
+        background, _ = read_curve(job.needs["background"])
         area = [region_backscal(job, batch, raw, job.needs["expmap"]) for raw in (request.source, request.background)]
         scale = area[0] / area[1]
     applied = bool(header.get("DEADAPP", False))
@@ -147,6 +146,7 @@ def _table(columns: Curve, header: fits.Header, scale: float, subtracted: bool) 
             ("TTYPE", "TFORM", "TUNIT", "CHECKS", "DATAS")
         ):
             table.header.append(card)
+    table.header["TIMEZERO"] = (0.0, "[s] TIME is absolute, the middle of the bin")
     table.header["HDUCLAS2"] = ("NET" if subtracted else "TOTAL", "background subtracted" if subtracted else "")
     table.header["BACKAPP"] = (subtracted, "background is subtracted")
     table.header["DEADAPP"] = (True, "rates are corrected for dead time")

@@ -16,7 +16,7 @@ PURE = {"engines", "registry", "products", "generate", "view", "source", "cli"}
 """Rooms that hold numbers, files and geometry import none of these."""
 FORBIDDEN = {
     **dict.fromkeys(("errors", "settings"), PURE | {"events", "regions", "measure", "responses", "fit", "archive"}),
-    **dict.fromkeys(("events", "instrument", "regions", "measure", "responses", "fit", "archive"), PURE),
+    **dict.fromkeys(("events", "instrument", "regions", "measure", "responses", "fit", "archive", "caldb"), PURE),
     "engines": {"registry", "products", "generate", "view", "source", "cli"},
     "registry": {"engines", "products", "generate", "view", "source", "cli", "events", "regions", "measure"},
     "products": {"source", "simulate", "archive", "cli"},

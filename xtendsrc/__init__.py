@@ -31,6 +31,7 @@ _WHERE = {
     "process": "xtendsrc.generate",
     "XtendsrcError": "xtendsrc.errors",
     "archive": "xtendsrc.archive",
+    "caldb": "xtendsrc.caldb",
     "errors": "xtendsrc.errors",
     "heasoft": "xtendsrc.engines.heasoft",
     "instrument": "xtendsrc.instrument",

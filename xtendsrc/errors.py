@@ -70,6 +70,10 @@ class CalibrationError(InputFileError):
     """A calibration file is there but cannot be used: damaged, of another instrument, or not valid at the time."""
 
 
+class CaldbError(CalibrationError):
+    """A calibration database, or its index, cannot be understood."""
+
+
 class GTIError(XtendsrcError, ValueError):
     """Good time intervals that cannot be used: empty, reversed or without overlap."""
 
@@ -154,7 +158,7 @@ class EngineUnavailableError(ProductError):
 
 
 class CalibrationMissingError(EngineUnavailableError):
-    """A calibrated response needs HEASoft and CALDB, which are not here."""
+    """A calibrated product needs HEASoft or calibration files that are not here."""
 
 
 class TaskError(ProductError):

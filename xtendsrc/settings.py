@@ -44,6 +44,9 @@ class SettingValues:
         Kind of file lock; ``soft`` is for file systems without locks (some NFS and Lustre).
     task_timeout : float
         Seconds after which a HEASoft task is stopped.
+    caldb : Path, str or None
+        Calibration database: a directory (a copy local to the node, say), or the address that the cache is filled
+        from; None means ``$CALDB``, else HEASARC.
     """
 
     engine: EngineName = "auto"
@@ -53,6 +56,7 @@ class SettingValues:
     scratch: Path | None = None
     lock: LockKind = "auto"
     task_timeout: float = 86400.0
+    caldb: Path | str | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():

@@ -97,7 +97,7 @@ class WebHost:
         if not paths and not self._exists(root):
             raise NotThereError(f"{root} is not there.", "check the ObsID; it may not be archived yet.")
         with ThreadPoolExecutor(self._jobs) as pool:
-            return list(pool.map(lambda path: self._head(obs_id, root, path), paths))
+            return list(pool.map(lambda path: self.head(obs_id, root, path), paths))
 
     def _exists(self, url: str) -> bool:
         try:
@@ -130,7 +130,16 @@ class WebHost:
 
         return patiently(read, self._policy, url)
 
-    def _head(self, obs_id: str, root: str, path: str) -> RemoteFile:
+    def head(self, obs_id: str, root: str, path: str) -> RemoteFile:
+        """Ask for size and version of one file.
+
+        Raises
+        ------
+        NotThereError
+            If the server has no such file.
+        ArchiveError
+            If it does not tell the size, or is not reached.
+        """
         url = root + path
 
         def ask() -> RemoteFile:

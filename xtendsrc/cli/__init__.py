@@ -24,6 +24,7 @@ COMMANDS = (
     "products",
     "inspect",
     "registry",
+    "caldb",
     "doctor",
     "simulate",
 )

@@ -69,6 +69,7 @@ def findings(headas: str | None, output: Path) -> Iterator[Finding]:
     yield Finding("Python", f"{platform.python_version()} ({sys.executable})")
     yield from _packages()
     yield from _heasoft(installed)
+    yield from _calibration()
     yield from _places(output)
 
 
@@ -106,6 +107,23 @@ def _heasoft(installed: Installation | None) -> Iterator[Finding]:
     for what, tasks in OTHER_TASKS.items():
         there = [t for t in tasks if installed.has(t)]
         yield Finding(what, ", ".join(there) or NOT_HERE, "" if there else f"{' and '.join(tasks)} not installed")
+
+
+def _calibration() -> Iterator[Finding]:
+    """The calibration files that each product would use today, without HEASoft."""
+    from xtendsrc import caldb
+    from xtendsrc.cli.caldb import PRODUCTS
+
+    for product in PRODUCTS:
+        what, how = f"calibration of {product}", f"xtendsrc caldb fetch {product}"
+        try:
+            files = caldb.files(product, offline=True)
+        except XtendsrcError as problem:
+            yield Finding(what, NOT_HERE, problem.what, how)
+            continue
+        missing = [file.entry.file for file in files if not file.present]
+        disables = f"missing: {', '.join(missing)}" if missing else ""
+        yield Finding(what, ", ".join(file.entry.file for file in files), disables, how if missing else "")
 
 
 def _places(output: Path) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from xtendsrc.engines.heasoft.caldb import Caldb, find_caldb
 from xtendsrc.engines.heasoft.parfile import ParFile, read_parfile
 from xtendsrc.errors import EngineUnavailableError
+from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,8 +111,9 @@ class Installation:
             "HEADASPROMPT": "/dev/null",
             "TMPDIR": scratch,
         }
-        if self.caldb.kind != "none" and self.caldb.config:
-            env.setdefault("CALDBCONFIG", self.caldb.config)
+        if self.caldb.kind != "none":
+            env["CALDB"] = self.caldb.location
+            env |= {"CALDBCONFIG": self.caldb.config} if self.caldb.config else {}
         if self.caldb.kind == "local":
             env.setdefault("CALDBALIAS", f"{self.caldb.location}/software/tools/alias_config.fits")
         return env
@@ -149,7 +151,15 @@ def find_installation(headas: str | os.PathLike[str] | None = None) -> Installat
     root = Path(named).expanduser().absolute()
     if not (root / "syspfiles").is_dir() or not (root / "bin").is_dir():
         return None
-    return Installation(root, _version(root), find_caldb(os.environ), _find_heasoftpy(root))
+    return Installation(root, _version(root), find_caldb(_with_settings(os.environ)), _find_heasoftpy(root))
+
+
+def _with_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with the calibration database of the settings, which comes before that of the environment."""
+    chosen = settings.values.caldb
+    if chosen is None or "://" in str(chosen):
+        return environment
+    return {**environment, "CALDB": str(chosen), "CALDBCONFIG": ""}
 
 
 def installation(headas: str | os.PathLike[str] | None = None) -> Installation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from xtendsrc.regions.sky import frame_rotation
 if TYPE_CHECKING:
     import regions
 
+log = logging.getLogger("xtendsrc.regions")
+
 #: Class of the ``regions`` package (without "PixelRegion" or "SkyRegion"): our shape, its attributes in the order of
 #: our values, and the factor that turns them into ours (semi-axes for full ones).
 _CLASSES: dict[str, tuple[str, tuple[str, ...], float]] = {
@@ -30,13 +33,17 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...], float]] = {
     "Polygon": ("polygon", (), 1.0),
     "RegularPolygon": ("polygon", (), 1.0),
 }
+_USE = f"Use one of the shapes {', '.join(list(_CLASSES)[:-1])}."
 
 
 def region_set_of(x: Any, frame: str) -> RegionSet:
     """Make a `RegionSet` of anything that states a region; see `RegionSet.of`."""
     if frame not in ("SKY", "DET"):
         raise RegionError(f"{frame!r} is not a pixel grid.", "Choose 'SKY' or 'DET'.")
-    found = list(_flat(x, frame))
+    texts: list[Any] = []
+    found = list(_flat(x, frame, texts))
+    if not found and texts:
+        raise RegionError(f"A {type(texts[0]).__name__} cannot select events.", _USE)
     if not found:
         raise RegionError("The list of regions is empty.", "Give at least one region.")
     frames = {part.frame for part in found}
@@ -48,18 +55,21 @@ def region_set_of(x: Any, frame: str) -> RegionSet:
     return RegionSet(frames.pop(), tuple(shape for part in found for shape in part.shapes))
 
 
-def _flat(x: Any, frame: str) -> Iterable[RegionSet]:
+def _flat(x: Any, frame: str, texts: list[Any]) -> Iterable[RegionSet]:
     import regions
 
     if isinstance(x, RegionSet):
         yield x
     elif isinstance(x, (str, Path)):
         yield RegionSet.read(x, frame)
+    elif isinstance(x, (regions.TextSkyRegion, regions.TextPixelRegion)):
+        log.info("skipped what selects nothing: the text %r", x.text)  # as in a file
+        texts.append(x)
     elif isinstance(x, regions.Region):
         yield from _from_astropy(x, frame)
     elif isinstance(x, (list, tuple, set, frozenset, Iterator, regions.Regions)):
         for part in x.regions if isinstance(x, regions.Regions) else x:
-            yield from _flat(part, frame)
+            yield from _flat(part, frame, texts)
     else:
         raise RegionError(
             f"{x!r} ({type(x).__name__}) is not a region.",
@@ -80,12 +90,20 @@ def _from_astropy(region: regions.Region, frame: str) -> Iterable[RegionSet]:
     on_sky = class_name.endswith("SkyRegion")
     stem = class_name.removesuffix("SkyRegion").removesuffix("PixelRegion")
     if stem not in _CLASSES:
+        raise RegionError(f"A {class_name} cannot select events.", _USE)
+    if _is_background(region):
         raise RegionError(
-            f"A {class_name} cannot select events.", f"Use one of the shapes {', '.join(list(_CLASSES)[:-1])}."
+            f"The {class_name} is marked as background.", "Keep the source and the background in lists of their own."
         )
     name, attributes, factor = _CLASSES[stem]
     values = _sky_values(region, attributes, factor) if on_sky else _pixel_values(region, attributes, factor)
     yield RegionSet("icrs" if on_sky else frame, (Shape(name, values, exclude),))
+
+
+def _is_background(region: regions.Region) -> bool:
+    """Whether a region read from a ds9 file was marked as background there."""
+    meta = region.meta
+    return meta.get("background", False) in (True, 1, "1") or meta.get("source", True) in (False, 0, "0")
 
 
 def _is_excluded(region: regions.Region) -> bool:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
     from xtendsrc.regions.shapes import Shape
 
+MANY = 30
+"""With more shapes than this, points are sorted first."""
+
+MOST_PAIRS = 300
+"""With more shapes than this, an area is always sampled: every pair of them would have to be looked at."""
+
 #: First and last pixel of both axes: ((x_min, x_max), (y_min, y_max)).
 Limits = tuple[tuple[int, int], tuple[int, int]]
 
@@ -32,8 +38,17 @@ def mask(shapes: Sequence[Shape], x: ArrayLike, y: ArrayLike) -> NDArray[np.bool
     x, y = np.broadcast_arrays(np.asarray(x), np.asarray(y))
     flat_x, flat_y = x.ravel(), y.ravel()
     inside = np.full(flat_x.size, all(shape.exclude for shape in shapes))
+    order = np.argsort(flat_x, kind="stable") if len(shapes) > MANY else None
+    sorted_x = None if order is None else flat_x[order].astype(np.float64)
     for shape in shapes:
-        inside[_members(shape, flat_x, flat_y)] = not shape.exclude
+        x_min, x_max, y_min, y_max = shape.bounds
+        if order is None or sorted_x is None:
+            near = np.flatnonzero((flat_x >= math.floor(x_min) - 1) & (flat_x <= math.ceil(x_max) + 1))
+        else:
+            near = order[np.searchsorted(sorted_x, x_min - 1) : np.searchsorted(sorted_x, x_max + 1, "right")]
+        near = near[(flat_y[near] >= math.floor(y_min) - 1) & (flat_y[near] <= math.ceil(y_max) + 1)]
+        found = shape.contains(flat_x[near].astype(np.float64), flat_y[near].astype(np.float64))
+        inside[near[found]] = not shape.exclude
     return inside.reshape(x.shape)
 
 
@@ -59,9 +74,11 @@ def bounds(shapes: Sequence[Shape]) -> tuple[float, float, float, float]:
 def area(shapes: Sequence[Shape], samples: int) -> float:
     """Area of the included shapes less the excluded ones; exact where their bounding boxes do not meet."""
     included = [shape for shape in shapes if not shape.exclude]
-    excluded = [shape for shape in shapes if shape.exclude and any(_meet(shape, other) for other in included)]
-    pairs = itertools.combinations(included, 2)
-    if not excluded and not any(_meet(first, second) for first, second in pairs):
+    excluded = [shape for shape in shapes if shape.exclude]
+    if len(shapes) <= MOST_PAIRS:
+        excluded = [shape for shape in excluded if any(_meet(shape, other) for other in included)]
+    apart = len(included) == 1 or (len(shapes) <= MOST_PAIRS and not _any_meet(included))
+    if not excluded and apart:
         return sum(shape.area for shape in included)
     x_min, x_max, y_min, y_max = bounds(included)
     x = x_min + (np.arange(samples) + 0.5) * (x_max - x_min) / samples
@@ -70,23 +87,14 @@ def area(shapes: Sequence[Shape], samples: int) -> float:
     return inside / samples**2 * (x_max - x_min) * (y_max - y_min)
 
 
+def _any_meet(shapes: Sequence[Shape]) -> bool:
+    return any(_meet(first, second) for first, second in itertools.combinations(shapes, 2))
+
+
 def _meet(first: Shape, second: Shape) -> bool:
     """Whether the bounding boxes of two shapes meet."""
     a, b = first.bounds, second.bounds
     return a[0] <= b[1] and b[0] <= a[1] and a[2] <= b[3] and b[2] <= a[3]
-
-
-def _members(shape: Shape, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
-    """Indices of the points inside one shape; the exact test is made near it only."""
-    x_min, x_max, y_min, y_max = shape.bounds
-    near = np.flatnonzero(
-        (x >= math.floor(x_min) - 1)
-        & (x <= math.ceil(x_max) + 1)
-        & (y >= math.floor(y_min) - 1)
-        & (y <= math.ceil(y_max) + 1)
-    )
-    inside = shape.contains(x[near].astype(np.float64), y[near].astype(np.float64))
-    return near[inside]
 
 
 def _window(shape: Shape, x: NDArray[Any], y: NDArray[Any]) -> tuple[slice, slice]:

@@ -1,29 +1,25 @@
-"""Region files of ds9 and HEASoft, read without guessing."""
+"""Region files of ds9, HEASoft and CIAO, read without guessing."""
 
 from __future__ import annotations
 
 import logging
-import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import astropy.units as u
-from astropy.coordinates import Angle, SkyCoord
+import numpy as np
+from astropy.coordinates import SkyCoord
 
-from xtendsrc.errors import InputNotFoundError, RegionError
+from xtendsrc.errors import RegionError
+from xtendsrc.regions import formats, values
 from xtendsrc.regions.regionset import RegionSet
 from xtendsrc.regions.shapes import Shape
-from xtendsrc.regions.sky import frame_rotation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from xtendsrc.regions.sky import frame_rotations
+from xtendsrc.regions.values import SKY
 
 log = logging.getLogger("xtendsrc.regions")
 
-#: Celestial frames of a file: astropy's names of them.
-_SKY = {"icrs": "icrs", "fk5": "fk5", "j2000": "fk5", "fk4": "fk4", "b1950": "fk4", "galactic": "galactic"}
 _PIXEL = ("physical", "image")
 _REFUSED = ("ecliptic", "linear", "detector", "amplifier", "wcs", "tile")
 _DRAWN = ("text", "vector", "ruler", "compass", "projection", "segment")
@@ -38,10 +34,22 @@ _FLAGS = {"1": True, "true": True, "+": True, "0": False, "false": False, "-": F
 _GLOBAL = re.compile(r"\s*global\b", re.IGNORECASE)
 _QUOTED = re.compile(r"\{[^}]*\}|\"[^\"]*\"|'[^']*'")
 _SHAPE = re.compile(r"^(?P<sign>[-+!]?)\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*(?:\((?P<inner>[^()]*)\)|(?P<bare>\s.*))?$")
-_NUMBER = re.compile(r"^(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?P<unit>[\"'drpiDRPI°]?)$")
-_SEXAGESIMAL = re.compile(r"^[-+]?\d+(?::\d+(?:\.\d*)?(?::\d+(?:\.\d*)?)?|[hd]\d+(?:\.\d*)?m?(?:\d+(?:\.\d*)?s?)?)$")
-_UNITS = {'"': u.arcsec, "'": u.arcmin, "d": u.deg, "°": u.deg, "r": u.rad}
-_HOW = "Give the size with its unit: 120\" or 2' or 0.0333d (or pass the region objects themselves, not a file)."
+
+MOST_SHAPES = 250_000
+"""More shapes than this are a catalogue, not a region."""
+
+
+@dataclass
+class _Parsed:
+    """A shape as the file has it: places in its frame, sizes in pixels or degrees."""
+
+    line: int
+    frame: str | None
+    name: str
+    places: list[float]
+    sizes: list[float]
+    angle: list[float]
+    exclude: bool
 
 
 @dataclass
@@ -49,11 +57,11 @@ class _State:
     """What the lines read so far have set."""
 
     path: Path
-    pixel_frame: str
+    ciao: bool = False
     frame: str | None = None
     exclude: bool = False
     background: bool = False
-    found: list[tuple[int, str, Shape]] = field(default_factory=list)
+    found: list[_Parsed] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
 
@@ -65,49 +73,70 @@ def read_region_file(path: str | Path, frame: str = "SKY") -> RegionSet:
     rectangle, polygon and elliptical and box annuli; excluded shapes by ``-``, ``!``, ``# include=0`` or
     ``# include=False``. Lines that only draw (text, vectors, rulers) are skipped and logged. A size under a sky frame
     must carry its unit, since HEASoft takes a bare number for pixels and ds9 for degrees.
+
+    FITS region tables and the circles and polygons of CASA (CRTF) and STC-S files are read too; see
+    `xtendsrc.regions.formats`.
     """
     path = Path(path)
-    state = _State(path, frame)
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    if formats.is_fits(path):
+        from xtendsrc.regions.fitsregion import read_region_table
+
+        return read_region_table(path)
+    text = formats.text_of(path)
+    if formats.is_crtf(text):
+        return formats.read_crtf(path, text, frame)
+    state = _State(path, ciao=formats.is_ciao(text))
+    for number, line in enumerate(text.splitlines(), start=1):
         try:
             _read_line(state, number, line)
         except RegionError as err:
             if str(path) in err.what:
                 raise
-            raise RegionError(f"{path}, line {number}: {err.what} In: {line.strip()!r}.", err.next_step) from err
-    return _finish(state)
+            raise RegionError(f"{path}, line {number}: {err.what} In: {line.strip()[:200]!r}.", err.next_step) from err
+    return _finish(state, frame)
 
 
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as err:
-        raise InputNotFoundError(f"{path}: there is no such region file.", "Check the path.") from err
-    except OSError as err:
-        raise RegionError(f"{path}: the region file cannot be read ({err.strerror}).", "Check the path.") from err
-    if data.startswith(b"SIMPLE  ="):
-        raise RegionError(f"{path} is a FITS file, not a text file of regions.", "Save the regions as ds9 text.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise RegionError(f"{path} is not a text file.", "Save the regions as ds9 text.") from err
-
-
-def _finish(state: _State) -> RegionSet:
+def _finish(state: _State, pixel_frame: str) -> RegionSet:
     path = state.path
     for text in state.skipped:
         log.info("%s: skipped what selects nothing: %s", path, text)
     if not state.found:
         raise RegionError(f"{path}: the file holds no region.", "Write at least one shape, e.g. circle(...).")
-    frames = {frame for _, frame, _ in state.found}
+    frames = {"icrs" if parsed.frame in SKY else pixel_frame for parsed in state.found}
     if len(frames) > 1:
-        lines = ", ".join(f"{frame} in line {number}" for number, frame, _ in state.found)
+        kinds = {("sky" if parsed.frame in SKY else "pixels"): parsed.line for parsed in state.found}
+        lines = ", ".join(f"{kind} in line {number}" for kind, number in kinds.items())
         raise RegionError(f"{path}: sky and pixel coordinates are mixed ({lines}).", "Use one frame in a file.")
-    shapes = tuple(shape for _, _, shape in state.found)
+    _bring_to_icrs(state.found)
+    shapes = [_made(path, parsed) for parsed in state.found]
     flags = [shape.exclude for shape in shapes]
     if flags != sorted(flags):
         log.warning("%s: excluded shapes are taken out of every included one, also of those after them.", path)
-    return RegionSet(frames.pop(), shapes)
+    return RegionSet(frames.pop(), tuple(shapes))
+
+
+def _bring_to_icrs(found: list[_Parsed]) -> None:
+    """Turn the places of all shapes on the sky into ICRS degrees, those of one frame at once."""
+    for frame in {parsed.frame for parsed in found} & SKY.keys():
+        these = [parsed for parsed in found if parsed.frame == frame]
+        flat = np.array([value for parsed in these for value in parsed.places]).reshape(-1, 2)
+        coordinates = SkyCoord(flat[:, 0], flat[:, 1], unit="deg", frame=SKY[frame])
+        icrs = np.column_stack([coordinates.icrs.ra.deg, coordinates.icrs.dec.deg])
+        ends = np.cumsum([len(parsed.places) // 2 for parsed in these])
+        first = ends - [len(parsed.places) // 2 for parsed in these]
+        turned = [i for i, parsed in enumerate(these) if parsed.angle]
+        rotations = frame_rotations(coordinates[first[turned]]) if turned else ()
+        for parsed, begin, end in zip(these, first, ends, strict=True):
+            parsed.places = icrs[begin:end].ravel().tolist()
+        for i, rotation in zip(turned, rotations, strict=True):
+            these[i].angle = [these[i].angle[0] + float(rotation)]
+
+
+def _made(path: Path, parsed: _Parsed) -> Shape:
+    try:
+        return Shape(parsed.name, (*parsed.places, *parsed.sizes, *parsed.angle), parsed.exclude)
+    except RegionError as err:
+        raise RegionError(f"{path}, line {parsed.line}: {err.what}", err.next_step) from err
 
 
 def _read_line(state: _State, number: int, line: str) -> None:
@@ -115,6 +144,7 @@ def _read_line(state: _State, number: int, line: str) -> None:
         defaults, after = _until_semicolon(line)
         state.exclude = _excluded(defaults, state.exclude)
         state.background = _is_background(defaults, state.background)
+        _read_global_frame(state, defaults)
         _read_line(state, number, after)
         return
     text, _, comment = line.strip().partition("#")
@@ -123,6 +153,29 @@ def _read_line(state: _State, number: int, line: str) -> None:
         return
     for part in filter(None, (part.strip() for part in text.split(";"))):
         _read_part(state, number, part.removesuffix("||").strip(), comment)
+        if len(state.found) > MOST_SHAPES:
+            raise RegionError(
+                f"There are more than {MOST_SHAPES} shapes, which is a catalogue rather than a region.",
+                "Give a region for each source, or join the shapes.",
+            )
+
+
+def _read_global_frame(state: _State, defaults: str) -> None:
+    """Take the frame that a global line may name, as a word or as ``coordsys=``."""
+    for word in _QUOTED.sub("", defaults).split()[1:]:
+        name, equals, value = word.lower().partition("=")
+        if not equals or name in ("coordsys", "coord", "frame", "system"):
+            _set_frame(state, value or name)
+
+
+def _set_frame(state: _State, word: str) -> bool:
+    """Set the frame if a word names one; tell whether it does."""
+    if word in SKY or word in _PIXEL:
+        state.frame = word
+        return True
+    if word in _REFUSED or re.fullmatch(r"wcs[a-z]", word):
+        raise RegionError(f"The frame {word!r} has no fixed meaning here.", "Save it as fk5, icrs or physical.")
+    return False
 
 
 def _until_semicolon(line: str) -> tuple[str, str]:
@@ -147,11 +200,13 @@ def _flag(properties: str, name: str) -> bool | None:
     return _FLAGS[found[1].lower()]
 
 
+@lru_cache(maxsize=1024)
 def _excluded(properties: str, default: bool) -> bool:
     include = _flag(properties, "include")
     return default if include is None else not include
 
 
+@lru_cache(maxsize=1024)
 def _is_background(properties: str, default: bool) -> bool:
     """Whether shapes are background: the word alone, or ``source=0``, the form of a global line."""
     words = re.findall(r"(?<![\w=])(?:background|source)(?!\w|\s*=)", _QUOTED.sub("", properties))
@@ -162,46 +217,49 @@ def _is_background(properties: str, default: bool) -> bool:
 
 
 def _read_part(state: _State, number: int, part: str, comment: str) -> None:
-    word = part.lower()
-    if word in _SKY or word in _PIXEL:
-        state.frame = word
+    if _set_frame(state, part.lower()):
         return
-    if word in _REFUSED or re.fullmatch(r"wcs[a-z]", word):
-        raise RegionError(f"The frame {part!r} has no fixed meaning here.", "Save it as fk5, icrs or physical.")
+    if (stc := formats.stc_shape(part)) is not None:
+        _add(state, number, stc, comment)
+        return
     match = _SHAPE.match(part)
     if match is None:
-        raise RegionError(f"{part!r} is not understood.", "Write one shape a line, e.g. circle(...).")
+        raise RegionError(f"{part[:100]!r} is not understood{formats.hint(part)}.", formats.ONE_SHAPE)
     name = match["name"].lower()
     if name in _DRAWN:
         state.skipped.append(f"line {number}, {name}")
         return
     if name not in _AREAS:
         raise RegionError(
-            f"{match['name']!r} is neither a frame nor a shape that can select events.",
-            f"Use the frames {', '.join((*_SKY, *_PIXEL))} and the shapes {', '.join(_AREAS)}.",
+            f"{match['name']!r} is neither a frame nor a shape that can select events{formats.hint(part)}.",
+            f"Use the frames {', '.join((*SKY, *_PIXEL))} and the shapes {', '.join(_AREAS)}.",
         )
+    tokens = re.split(r"[\s,]+", (match["inner"] or match["bare"] or "").strip())
+    frame = formats.ciao_frame(tokens) if state.ciao and state.frame is None else state.frame
+    _add(state, number, formats.Found(match["sign"], _AREAS[name], tokens, frame), comment)
+
+
+def _add(state: _State, number: int, found: formats.Found, comment: str) -> None:
+    """Keep a shape."""
     if _is_background(comment, state.background):
         raise RegionError(
             "The shape is marked as background.", "Keep the source and the background in files of their own."
         )
-    tokens = re.split(r"[\s,]+", (match["inner"] or match["bare"] or "").strip())
-    shape = _shape(_AREAS[name], tokens, state.frame)
-    if match["sign"] in ("-", "!") or _excluded(comment, state.exclude and match["sign"] != "+"):
-        shape = shape.excluded()
-    state.found.append((number, "icrs" if state.frame in _SKY else state.pixel_frame, shape))
+    parsed = _parsed(number, found.name, found.tokens, found.frame)
+    parsed.exclude = found.sign in ("-", "!") or _excluded(comment, state.exclude and found.sign != "+")
+    state.found.append(parsed)
 
 
-def _shape(name: str, tokens: list[str], frame: str | None) -> Shape:
+def _parsed(line: int, name: str, tokens: list[str], frame: str | None) -> _Parsed:
     name, tokens = _full(name, tokens)
     if name == "polygon":
-        return Shape(name, tuple(_positions(tokens, frame)))
-    x, y = _positions(tokens[:2], frame)
+        return _Parsed(line, frame, name, _positions(tokens, frame), [], [], False)
+    places = _positions(tokens[:2], frame)
     if name == "rectangle":
-        return _rectangle(x, y, tokens[2:], frame)
+        return _rectangle(line, places, tokens[2:], frame)
     turns = name not in ("circle", "annulus")
-    sizes = [_size(token, frame) for token in (tokens[2:-1] if turns else tokens[2:])]
-    angle = [_angle(tokens[-1]) + _rotation(tokens, frame)] if turns else []
-    return Shape(name, (x, y, *sizes, *angle))
+    sizes = [values.size(token, frame) for token in (tokens[2:-1] if turns else tokens[2:])]
+    return _Parsed(line, frame, name, places, sizes, [values.angle(tokens[-1])] if turns else [], False)
 
 
 def _full(name: str, tokens: list[str]) -> tuple[str, list[str]]:
@@ -211,7 +269,7 @@ def _full(name: str, tokens: list[str]) -> tuple[str, list[str]]:
     if name in ("ellipse", "box") and len(tokens) in (6, 7):
         name = {"ellipse": "elliptannulus", "box": "boxannulus"}[name]
     if name in ("elliptannulus", "boxannulus") and len(tokens) == 8:
-        if _angle(tokens[6]) != _angle(tokens[7]):
+        if values.angle(tokens[6]) != values.angle(tokens[7]):
             raise RegionError(f"The two edges of the {name} have different angles.", "Give one angle.")
         tokens = tokens[:7]
     without = {"ellipse": 4, "box": 4, "elliptannulus": 6, "boxannulus": 6, "rectangle": 4}.get(name)
@@ -226,89 +284,17 @@ def _full(name: str, tokens: list[str]) -> tuple[str, list[str]]:
     return name, tokens
 
 
-def _rectangle(x: float, y: float, tokens: list[str], frame: str | None) -> Shape:
-    if frame in _SKY:
+def _rectangle(line: int, corner: list[float], tokens: list[str], frame: str | None) -> _Parsed:
+    if frame in SKY:
         raise RegionError("A rectangle by its corners has no fixed meaning on the sky.", "Write it as box(...).")
-    x2, y2 = _positions(tokens[:2], frame)
-    return Shape("box", ((x + x2) / 2, (y + y2) / 2, abs(x2 - x), abs(y2 - y), _angle(tokens[2])))
+    (x, y), (x2, y2) = corner, _positions(tokens[:2], frame)
+    sizes = [abs(x2 - x), abs(y2 - y)]
+    return _Parsed(line, frame, "box", [(x + x2) / 2, (y + y2) / 2], sizes, [values.angle(tokens[2])], False)
 
 
-def _positions(tokens: list[str], frame: str | None) -> Iterator[float]:
-    """ICRS degrees or pixels of (x, y) pairs."""
-    if frame not in _SKY:
-        yield from (_pixel(token, "position", frame) for token in tokens)
-        return
-    for first, second in zip(tokens[0::2], tokens[1::2], strict=True):
-        place = _place(first, second, frame).icrs
-        yield from (float(place.ra.deg), float(place.dec.deg))
-
-
-def _place(first: str, second: str, frame: str) -> SkyCoord:
-    hours = frame != "galactic"
-    latitude = _degrees(second, False)
-    if abs(latitude) > 90:
-        raise RegionError(f"The latitude {second!r} is beyond the pole.", "Give the longitude first.")
-    return SkyCoord(_degrees(first, hours), latitude, unit="deg", frame=_SKY[frame])
-
-
-def _rotation(tokens: list[str], frame: str | None) -> float:
-    """Angle by which the frame is turned against ICRS at the shape's place."""
-    return frame_rotation(_place(tokens[0], tokens[1], frame)) if frame in _SKY and frame is not None else 0.0
-
-
-def _degrees(token: str, hours: bool) -> float:
-    if _SEXAGESIMAL.match(token):
-        unit = u.hourangle if "h" in token or (":" in token and hours) else u.deg
-        try:
-            return float(Angle(token, unit).deg)
-        except ValueError as err:
-            raise RegionError(
-                f"{token!r} is not a coordinate ({err}).", "Write it as 05:25:02.3 or in degrees."
-            ) from err
-    number, unit = _number(token, "coordinate")
-    if unit not in ("", "d", "°"):
-        raise RegionError(f"The coordinate {token!r} is not in degrees.", "Write 81.259 or 05:25:02.3.")
-    return number
-
-
-def _size(token: str, frame: str | None) -> float:
-    if frame not in _SKY:
-        return _pixel(token, "size", frame)
-    number, unit = _number(token, "size")
-    if unit in ("p", "i"):
-        raise RegionError(f"The size {token!r} is in pixels under the sky frame {frame}.", _HOW)
-    if unit == "":
-        raise RegionError(
-            f"The size {token!r} has no unit: under {frame} HEASoft takes it for pixels and ds9 for degrees.", _HOW
-        )
-    return float((number * _UNITS[unit]).to_value(u.deg))
-
-
-def _pixel(token: str, what: str, frame: str | None) -> float:
-    if ":" in token or _SEXAGESIMAL.match(token):
-        unit = ":"
-    else:
-        number, unit = _number(token, what)
-    if unit not in ("", "p", "i"):
-        where = f"under the pixel frame {frame}" if frame else "without a frame"
-        raise RegionError(
-            f"The {what} {token!r} is an angle {where}.", "Write a line fk5 or icrs above it, or use pixels."
-        )
-    return number
-
-
-def _angle(token: str) -> float:
-    number, unit = _number(token, "angle")
-    if unit not in ("", "d", "°"):
-        raise RegionError(f"The angle {token!r} is not in degrees.", "Write it as a plain number of degrees.")
-    return number
-
-
-def _number(token: str, what: str) -> tuple[float, str]:
-    match = _NUMBER.match(token)
-    if match is None:
-        raise RegionError(f"The {what} {token!r} is not a number.", "Correct the line.")
-    number = float(match["number"])
-    if not math.isfinite(number):
-        raise RegionError(f"The {what} {token!r} is too large.", "Correct the line.")
-    return number, match["unit"].lower()
+def _positions(tokens: list[str], frame: str | None) -> list[float]:
+    """(x, y) pairs: degrees in the frame of the file, or pixels."""
+    if frame is None or frame not in SKY:
+        return [values.pixel(token, "position", frame) for token in tokens]
+    pairs = zip(tokens[0::2], tokens[1::2], strict=True)
+    return [value for first, second in pairs for value in values.place(first, second, frame)]

@@ -84,12 +84,12 @@ class RegionSet:
 
     @classmethod
     def read(cls, path: str | Path, frame: str = "SKY") -> RegionSet:
-        """Read a region file in the syntax of ds9 or HEASoft.
+        """Read a region file: of ds9, HEASoft or CIAO, a FITS region table, circles and polygons of CASA and STC-S.
 
         Parameters
         ----------
         path : path-like
-            A text file.
+            The file.
         frame : {"SKY", "DET"}
             The grid that ``physical`` and ``image`` coordinates refer to; both mean unbinned pixels.
 
@@ -140,7 +140,7 @@ class RegionSet:
             )
         if wcs is None:
             raise RegionError("A region on the sky needs a WCS to be put on a grid.", "Give the WCS of the events.")
-        return RegionSet(frame, tuple(sky.shape_to_pixels(shape, wcs) for shape in self.shapes))
+        return RegionSet(frame, sky.shapes_to_pixels(self.shapes, wcs))
 
     def to_sky(self, wcs: WCS | None = None) -> RegionSet:
         """Give the region in ICRS degrees; `wcs` is that of the pixels."""

@@ -27,6 +27,9 @@ VALUES: dict[str, tuple[str, ...]] = {
     "polygon": (),
 }
 
+#: Largest value of a shape, in pixels or degrees; the grids have a few thousand pixels.
+LARGEST = 1e8
+
 #: Distance in pixels within which a point counts as on the edge of a polygon, as in HEASoft.
 _EDGE = 1e-10
 
@@ -68,6 +71,8 @@ class Shape:
         self._check_count()
         if not all(math.isfinite(value) for value in self.values):
             raise RegionError(f"The {self.name} has a value that is not finite: {self.values}.", "Correct it.")
+        if max(map(abs, self.values)) > LARGEST:
+            raise RegionError(f"The {self.name} has a value beyond {LARGEST:g}: {self.values}.", "Correct it.")
         self._check_sizes()
 
     def _check_count(self) -> None:

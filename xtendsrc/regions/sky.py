@@ -15,6 +15,8 @@ from xtendsrc.errors import RegionError
 from xtendsrc.regions.shapes import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from astropy.coordinates import BaseCoordinateFrame
     from numpy.typing import NDArray
 
@@ -24,27 +26,43 @@ if TYPE_CHECKING:
 _STEP = 1e-3
 
 
-def shape_to_pixels(shape: Shape, wcs: WCS) -> Shape:
-    """Turn a shape in ICRS degrees into one in 1-based pixels of `wcs`.
+def shapes_to_pixels(shapes: Sequence[Shape], wcs: WCS) -> tuple[Shape, ...]:
+    """Turn shapes in ICRS degrees into ones in 1-based pixels of `wcs`, all at once.
 
     Centres and vertices follow the projection exactly, sizes the pixel scale of the grid (as HEASoft does for square
     pixels), angles the direction of North at the place of the shape.
+
+    Raises
+    ------
+    RegionError
+        If a shape is on the other side of the sky.
     """
-    x, y = world_to_pixel(*_places(shape), wcs)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise RegionError(
-            f"The {shape.name} at RA {shape.values[0]:g}, Dec {shape.values[1]:g} is on the other side of the sky.",
-            "Check its coordinates, or take the observation that holds it.",
-        )
-    north, handed = _north(shape.values[0], shape.values[1], wcs) if shape.turns else (90.0, 1.0)
-    return _moved(shape, x, y, 1.0 / pixel_scale(wcs), north + handed * (shape.angle - 90.0))
+    places = [_places(shape) for shape in shapes]
+    ends = np.cumsum([len(lon) for lon, _ in places])[:-1]
+    x, y = world_to_pixel(*(np.concatenate(axis) for axis in zip(*places, strict=True)), wcs)
+    xs, ys = np.split(x, ends), np.split(y, ends)
+    for shape, x, y in zip(shapes, xs, ys, strict=True):
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise RegionError(
+                f"The {shape.name} at RA {shape.values[0]:g}, Dec {shape.values[1]:g} is on the other side of the sky.",
+                "Check its coordinates, or take the observation that holds it.",
+            )
+    turned = [i for i, shape in enumerate(shapes) if shape.turns]
+    north = np.full(len(shapes), 90.0)
+    handed = 1.0
+    if turned:
+        where = np.array([shapes[i].values[:2] for i in turned])
+        north[turned], handed = _north(where[:, 0], where[:, 1], wcs)
+    scale = 1.0 / pixel_scale(wcs)
+    angles = [up + handed * (shape.angle - 90.0) for shape, up in zip(shapes, north.tolist(), strict=True)]
+    return tuple(_moved(*each, scale, angle) for *each, angle in zip(shapes, xs, ys, angles, strict=True))
 
 
 def shape_to_sky(shape: Shape, wcs: WCS) -> Shape:
-    """Turn a shape in 1-based pixels of `wcs` into one in ICRS degrees: the inverse of `shape_to_pixels`."""
+    """Turn a shape in 1-based pixels of `wcs` into one in ICRS degrees: the inverse of `shapes_to_pixels`."""
     ra, dec = pixel_to_world(*_places(shape), wcs)
-    north, handed = _north(float(ra[0]), float(dec[0]), wcs) if shape.turns else (90.0, 1.0)
-    return _moved(shape, ra, dec, pixel_scale(wcs), 90.0 + handed * (shape.angle - north))
+    north, handed = _north(ra[:1], dec[:1], wcs) if shape.turns else (np.array([90.0]), 1.0)
+    return _moved(shape, ra, dec, pixel_scale(wcs), 90.0 + handed * (shape.angle - float(north[0])))
 
 
 def det_to_sky(shape: Shape, geometry: Geometry) -> Shape:
@@ -113,14 +131,19 @@ def local_wcs(ra: float, dec: float, scale: float = 1e-3) -> WCS:
 
 def frame_rotation(place: SkyCoord) -> float:
     """Angle in degrees, East of ICRS North, of the North of the frame in which `place` is given."""
-    ahead = place.directional_offset_by(0 * u.deg, 0.1 * u.deg)
-    return float(place.icrs.position_angle(ahead.icrs).deg)
+    return float(frame_rotations(place))
 
 
-def _north(ra: float, dec: float, wcs: WCS) -> tuple[float, float]:
+def frame_rotations(places: SkyCoord) -> NDArray[np.float64]:
+    """The same for an array of places."""
+    ahead = places.directional_offset_by(0 * u.deg, 0.1 * u.deg)
+    return np.asarray(places.icrs.position_angle(ahead.icrs).deg)
+
+
+def _north(ra: NDArray[np.float64], dec: NDArray[np.float64], wcs: WCS) -> tuple[NDArray[np.float64], float]:
     """Direction of ICRS North on the grid, in degrees from +x, and the handedness: +1 if East is left of it."""
-    place = SkyCoord(ra, dec, unit="deg", frame="icrs")
-    ahead = place.directional_offset_by([0.0, 180.0] * u.deg, _STEP * u.deg)
-    x, y = world_to_pixel(ahead.ra.deg, ahead.dec.deg, wcs)
-    angle = math.degrees(math.atan2(y[0] - y[1], x[0] - x[1]))
+    places = SkyCoord(ra, dec, unit="deg", frame="icrs")
+    ends = [places.directional_offset_by(turn * u.deg, _STEP * u.deg) for turn in (0.0, 180.0)]
+    (x0, y0), (x1, y1) = (world_to_pixel(end.ra.deg, end.dec.deg, wcs) for end in ends)
+    angle = np.degrees(np.arctan2(y0 - y1, x0 - x1))
     return angle, -math.copysign(1.0, float(np.linalg.det(wcs.pixel_scale_matrix)))

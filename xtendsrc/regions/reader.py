@@ -117,10 +117,10 @@ def _finish(state: _State, pixel_frame: str) -> RegionSet:
 
 def _bring_to_icrs(found: list[_Parsed]) -> None:
     """Turn the places of all shapes on the sky into ICRS degrees, those of one frame at once."""
-    for frame in {parsed.frame for parsed in found} & SKY.keys():
+    for frame in {parsed.frame for parsed in found if parsed.frame in SKY}:
         these = [parsed for parsed in found if parsed.frame == frame]
         flat = np.array([value for parsed in these for value in parsed.places]).reshape(-1, 2)
-        coordinates = SkyCoord(flat[:, 0], flat[:, 1], unit="deg", frame=SKY[frame])
+        coordinates = SkyCoord(flat[:, 0], flat[:, 1], unit="deg", frame=SKY[str(frame)])
         icrs = np.column_stack([coordinates.icrs.ra.deg, coordinates.icrs.dec.deg])
         ends = np.cumsum([len(parsed.places) // 2 for parsed in these])
         first = ends - [len(parsed.places) // 2 for parsed in these]

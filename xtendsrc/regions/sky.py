@@ -39,7 +39,8 @@ def shapes_to_pixels(shapes: Sequence[Shape], wcs: WCS) -> tuple[Shape, ...]:
     """
     places = [_places(shape) for shape in shapes]
     ends = np.cumsum([len(lon) for lon, _ in places])[:-1]
-    x, y = world_to_pixel(*(np.concatenate(axis) for axis in zip(*places, strict=True)), wcs)
+    lon, lat = (np.concatenate(axis) for axis in zip(*places, strict=True))
+    x, y = world_to_pixel(lon, lat, wcs)
     xs, ys = np.split(x, ends), np.split(y, ends)
     for shape, x, y in zip(shapes, xs, ys, strict=True):
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -54,8 +55,10 @@ def shapes_to_pixels(shapes: Sequence[Shape], wcs: WCS) -> tuple[Shape, ...]:
         where = np.array([shapes[i].values[:2] for i in turned])
         north[turned], handed = _north(where[:, 0], where[:, 1], wcs)
     scale = 1.0 / pixel_scale(wcs)
-    angles = [up + handed * (shape.angle - 90.0) for shape, up in zip(shapes, north.tolist(), strict=True)]
-    return tuple(_moved(*each, scale, angle) for *each, angle in zip(shapes, xs, ys, angles, strict=True))
+    return tuple(
+        _moved(shape, x, y, scale, up + handed * (shape.angle - 90.0))
+        for shape, x, y, up in zip(shapes, xs, ys, north.tolist(), strict=True)
+    )
 
 
 def shape_to_sky(shape: Shape, wcs: WCS) -> Shape:

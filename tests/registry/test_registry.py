@@ -241,6 +241,31 @@ def test_table_and_select_filter(reg, record, made):
         assert "nothing" not in registry
 
 
+def test_a_shared_product_belongs_to_every_source_that_asked(reg, record, made, tmp_path):
+    first = record(1, source="NGC 1")
+    reg.ask({first.key: ["NGC 2"], record(2).key: ["NGC 1"]})  # before it is made
+    reg.commit(first, made(), "a.fits")
+    reg.commit(record(2, source="NGC 11"), made(), "b.fits")
+    reg.ask({first.key: ["NGC 3", "NGC 1"]})
+
+    def of(registry, name):
+        return registry.table(source=name)["path"].tolist()
+
+    for step in (reg.fold, reg.rebuild):
+        for registry in (reg, Registry(tmp_path / "out")):
+            assert [of(registry, f"NGC {n}") for n in (1, 2, 3, 11, 4)] == [
+                ["a.fits", "b.fits"],
+                ["a.fits"],
+                ["a.fits"],
+                ["b.fits"],
+                [],
+            ]
+        step()
+    reg.commit(record(1, "s1", source="NGC 5"), made(2.0), "a.fits")
+    assert reg.table(source="NGC 2")["path"].tolist() == ["a.fits"]
+    assert set(reg.table(source="NGC 5")["source"][0].split(", ")) == {"NGC 1", "NGC 2", "NGC 3", "NGC 5"}
+
+
 def test_an_empty_registry_writes_nothing(tmp_path):
     registry = Registry(tmp_path / "new")
     assert len(registry.table()) == 0

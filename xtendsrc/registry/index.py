@@ -13,7 +13,7 @@ from xtendsrc.registry.layout import relative_product
 from xtendsrc.registry.record import SCHEMA, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from xtendsrc.registry.journal import Operation
@@ -54,6 +54,15 @@ class Row(NamedTuple):
     def entry(self) -> Entry:
         """Give what a row tells of an entry; its request is unknown."""
         return Entry(**self._asdict(), request="{}")
+
+
+SEVERAL = "\n"
+"""Between the names of several sources that asked for one product."""
+
+
+def joined_sources(*names: str) -> str:
+    """Return the names of sources, each once, in the order given."""
+    return SEVERAL.join(dict.fromkeys(name for text in names for name in text.split(SEVERAL) if name))
 
 
 _NUMBERS = {"size": "<i8", "mtime_ns": "<i8", "wall_time": "<f8", "seq": "<i8"}
@@ -108,6 +117,7 @@ class Index:
         self._later: dict[str, dict[str, Row | None]] = {"ready": {}, "failed": {}}
         self._fingerprints: dict[str, Fingerprint] = {}
         self._image: bytes | None = None
+        self._asked: dict[str, str] = {}
         self.intents: dict[str, Operation] = {}
         self.seq = 0
 
@@ -181,6 +191,8 @@ class Index:
             self._drop(operation["key"], operation["seq"])
         elif kind == "begin":
             self.intents[operation["key"]] = operation
+        elif kind == "ask":
+            self._ask(operation["key"], operation["source"])
         elif kind == "input":
             self._fingerprints[operation["path"]] = Fingerprint(*operation["fingerprint"])
         self.seq = max(self.seq, operation.get("seq", 0))
@@ -191,11 +203,35 @@ class Index:
         self._put(row if old is None else row._replace(seq=max(row.seq, old.seq)))
         self.intents[row.key] = intent
 
-    def inherit_fingerprints(self, other: Index) -> None:
-        """Take over what another index remembers of input files."""
+    def inherit(self, other: Index) -> None:
+        """Take over what another index remembers beside the products: input files, and who asked for what."""
         self._fingerprints = dict(other._fingerprints)
+        known = list(other.keys())
+        for key in known:
+            for row in (other.row(key), other.row(key, "failed")):
+                if row is not None and SEVERAL in row.source:
+                    self._ask(key, row.source)
+
+    def asks(self, asked: Mapping[str, Iterable[str]]) -> list[Operation]:
+        """Return the operations that note sources that asked for products, as far as they are not known to have."""
+        operations: list[Operation] = []
+        for key, sources in asked.items():
+            row = self.row(key) or self.row(key, "failed")
+            known = row.source.split(SEVERAL) if row is not None else []
+            operations += [{"op": "ask", "key": key, "source": s} for s in sources if s and s not in known]
+        return operations
+
+    def _ask(self, key: str, source: str) -> None:
+        """Note that a source asked for a product, whether it is known already or not."""
+        self._asked[key] = joined_sources(self._asked.get(key, ""), source)
+        for status, later in self._later.items():
+            if (row := self.row(key, status)) is not None:
+                later[key] = row._replace(source=joined_sources(row.source, source))
 
     def _put(self, row: Row) -> None:
+        known = (self.row(row.key), self.row(row.key, "failed"))
+        sources = [row.source, *(old.source for old in known if old is not None), self._asked.get(row.key, "")]
+        row = row._replace(source=joined_sources(*sources))
         ready, failed = self.row(row.key), self.row(row.key, "failed")
         old = ready if row.status == "ready" else max(ready, failed, key=lambda r: r.seq if r else -1)
         if old is None or row.seq >= old.seq:

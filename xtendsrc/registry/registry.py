@@ -18,7 +18,7 @@ from xtendsrc.registry.table import as_table
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -246,6 +246,12 @@ class Registry:
         self._session.record([put(entry)])
         return entry
 
+    def ask(self, asked: Mapping[str, Iterable[str]]) -> None:
+        """Remember which sources asked for products, by key, so that `table` gives a shared one for each of them."""
+        if operations := self._session.index.asks(asked):
+            self._must_write()
+            self._session.record(operations, durable=False)
+
     def fold(self) -> None:
         """Write the index anew with what was committed since; call it at the end of a batch."""
         self._must_write()
@@ -287,7 +293,7 @@ class Registry:
         Parameters
         ----------
         kind, source, obs_id, dataclass, status : str, optional
-            Only rows with this value.
+            Only rows with this value; a product belongs to every source that asked for it.
 
         Returns
         -------
@@ -309,9 +315,7 @@ class Registry:
         return [entry for entry in found if entry is not None]
 
     def verify(self) -> Table:
-        """Read everything through and list what is wrong.
-
-        Products found on disk that the index does not know (a killed process, a restored copy) are taken in.
+        """Read everything through, take in products that the index does not know, and list what is wrong.
 
         Returns
         -------

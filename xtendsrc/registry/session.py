@@ -178,7 +178,7 @@ class Session:
             operations = self.remake(thorough=True)
             with self.mutex, files.os_errors(f"Writing {self.layout.index}"):
                 new = Index()
-                new.inherit_fingerprints(self.refresh())
+                new.inherit(self.refresh())
                 taken = self._take()
                 # what was committed while the files were read
                 later = [

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xtendsrc.registry.index import SEVERAL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 def as_table(array: np.ndarray, wanted: Mapping[str, str]) -> Table:
     """Give the rows of the index that have the wanted values, as a table of text and numbers.
 
-    Of a product whose last remake failed only the failure is given.
+    Of a product whose last remake failed only the failure is given. A product that several sources asked for belongs
+    to each of them.
     """
     from astropy.table import Table
 
@@ -24,12 +27,22 @@ def as_table(array: np.ndarray, wanted: Mapping[str, str]) -> Table:
     if len(failed):
         keep &= (array["status"] == b"failed") | ~np.isin(array["key"], failed)
     for name, value in wanted.items():
-        keep &= array[name] == value.encode("utf-8")
+        keep &= _asked_by(array, value) if name == "source" else array[name] == value.encode("utf-8")
     rows = array[keep]
     columns = {name: _readable(rows[name]) for name in array.dtype.names or ()}
+    if len(rows):
+        columns["source"] = np.char.replace(columns["source"], SEVERAL, ", ")
     table = Table(columns, copy=False)
     table.sort(["obs_id", "dataclass", "kind", "path", "key"])
     return table
+
+
+def _asked_by(array: np.ndarray, source: str) -> np.ndarray:
+    """Which rows belong to a source."""
+    between = SEVERAL.encode()
+    padded = np.char.add(np.char.add(between, array["source"]), between)
+    found: np.ndarray = np.char.find(padded, between + source.encode("utf-8") + between) >= 0
+    return found
 
 
 def _readable(column: np.ndarray) -> np.ndarray:

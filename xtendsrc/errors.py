@@ -128,6 +128,10 @@ class ComponentUnavailableError(ModelError):
     """A component exists, but nothing on this machine can evaluate it."""
 
 
+class TablesMissingError(ComponentUnavailableError):
+    """A component needs tables that are not on this machine."""
+
+
 class LibraryCrashError(ModelError, RuntimeError):
     """XSPEC's model library ended its process, or did not answer in time."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from xtendsrc.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 EngineName = Literal["auto", "heasoft", "native"]
 RunnerName = Literal["auto", "heasoftpy", "direct"]
@@ -47,6 +48,9 @@ class SettingValues:
     caldb : Path, str or None
         Calibration database: a directory (a copy local to the node, say), or the address that the cache is filled
         from; None means ``$CALDB``, else HEASARC.
+    atomdb : Path or None
+        Directory with AtomDB's tables, or the beginning of their names up to ``_line.fits``; None means those of
+        HEASoft, or those brought by ``xtendsrc models fetch``.
     """
 
     engine: EngineName = "auto"
@@ -57,6 +61,7 @@ class SettingValues:
     lock: LockKind = "auto"
     task_timeout: float = 86400.0
     caldb: Path | str | None = None
+    atomdb: Path | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -123,3 +128,10 @@ class Settings:
 
 
 settings = Settings()
+
+
+def cache_directory() -> Path:
+    """Return where answers of the archive and condensed tables are kept (``XTENDSRC_CACHE``, or the user's cache)."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("XTENDSRC_CACHE") or user_cache_path("xtendsrc"))

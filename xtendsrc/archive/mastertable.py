@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.archive.resolve import cache_directory
 from xtendsrc.errors import ArchiveError, XtendsrcWarning
+from xtendsrc.settings import cache_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,12 +6,14 @@ import json
 import logging
 import os
 from http.client import HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import ArchiveError, RequestError
+from xtendsrc.settings import cache_directory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from astropy.coordinates import SkyCoord
 
 logger = logging.getLogger(__name__)
@@ -70,13 +72,6 @@ def _asked(name: str) -> tuple[float, float]:
             "check the network, or give the position as a SkyCoord.",
         ) from error
     return float(found.ra.deg), float(found.dec.deg)
-
-
-def cache_directory() -> Path:
-    """Give the directory where answers of the archive are remembered (``XTENDSRC_CACHE``, or the user's cache)."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("XTENDSRC_CACHE") or user_cache_path("xtendsrc"))
 
 
 def _read(store: Path) -> dict[str, tuple[float, float]]:

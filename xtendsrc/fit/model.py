@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from xtendsrc.errors import ComponentUnavailableError, ModelError, UnknownParameterError
-from xtendsrc.fit import expression
-from xtendsrc.fit.components import CONVOLUTIONS, NATIVE
+from xtendsrc.fit import atomdb, expression
+from xtendsrc.fit.components import CONVOLUTIONS, NATIVE, PLASMA
 from xtendsrc.fit.components.base import ModelSettings
 from xtendsrc.fit.expression import Convolved, Leaf, Sum, leaves
 from xtendsrc.fit.grid import Grid
@@ -123,7 +123,12 @@ class Model:
     def settings(self) -> dict[str, Any]:
         """What the numbers depend on besides the parameters, as plain values to be recorded."""
         tables = {leaf.label: leaf.component.table for leaf in self.leaves if leaf.component.table}
-        return {**asdict(self.model_settings), **({"tables": tables} if tables else {})}
+        plasma = any(leaf.component.name in PLASMA for leaf in self.leaves)
+        return {
+            **asdict(self.model_settings),
+            **({"tables": tables} if tables else {}),
+            **({"atomdb": atomdb.version()} if plasma else {}),
+        }
 
     @property
     def engines(self) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ convolution is given the photons of each bin as well, and returns them changed.
 
 from __future__ import annotations
 
-from xtendsrc.fit.components import absorption, convolution, lines, powerlaws, simple, thermal
+from xtendsrc.fit.components import absorption, convolution, lines, plasma, powerlaws, simple, thermal
 
 NATIVE = {
     **simple.COMPONENTS,
@@ -15,10 +15,14 @@ NATIVE = {
     **powerlaws.COMPONENTS,
     **lines.COMPONENTS,
     **thermal.COMPONENTS,
+    **plasma.COMPONENTS,
 }
 """Additive and multiplicative components by name."""
 
 CONVOLUTIONS = convolution.COMPONENTS
 """Convolutions by name."""
 
-__all__ = ["CONVOLUTIONS", "NATIVE"]
+PLASMA = plasma.COMPONENTS.keys()
+"""Components that need AtomDB's tables."""
+
+__all__ = ["CONVOLUTIONS", "NATIVE", "PLASMA"]

@@ -134,7 +134,7 @@ def test_a_mistyped_setting_gets_the_nearest_name(setting, near):
 
 
 def test_settings_are_recorded():
-    assert parse("apec", abund="angr").settings == {
+    assert parse("tbabs*powerlaw", abund="angr").settings == {
         "abund": "angr",
         "xsect": "vern",
         "hubble": 70.0,

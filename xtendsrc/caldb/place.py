@@ -100,7 +100,7 @@ def find_place() -> Place:
 
 
 def _cache() -> Path:
-    from xtendsrc.archive.resolve import cache_directory
+    from xtendsrc.settings import cache_directory
 
     return cache_directory() / "caldb"
 

@@ -16,8 +16,11 @@ _WHERE = {
     "PointShape": "xtendsrc.responses.shapes",
     "RMFResult": "xtendsrc.responses.redistribution",
     "Trace": "xtendsrc.responses.tracing",
+    "TelescopeFiles": "xtendsrc.responses.sourcerays",
     "arf": "xtendsrc.responses.effectivearea",
     "rmf": "xtendsrc.responses.redistribution",
+    "write_rays": "xtendsrc.responses.rayfile",
+    "source_rays": "xtendsrc.responses.sourcerays",
     "trace": "xtendsrc.responses.tracing",
 }
 

@@ -16,7 +16,8 @@ from xtendsrc.responses.calfile import check_mode
 from xtendsrc.responses.detectorregion import detector_regions, source_places
 from xtendsrc.responses.exposuremap import ExposureBins, read_exposure_map
 from xtendsrc.responses.onaxis import fitted_ratio, on_axis_area
-from xtendsrc.responses.rays import Rays, read_rays
+from xtendsrc.responses.rayfile import open_rays
+from xtendsrc.responses.rays import Rays
 from xtendsrc.responses.transmission import Transmission, contamination, quantum_efficiency, transparent
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def arf(
     files = CalibrationFiles(fine_area, coarse_area, quantum_efficiency, contamination, teldef)
     bins = read_exposure_map(exposure_map, mode)
     grid, reference = on_axis_area(coarse_area, "EFFAREACRS", _instrument(bins))
-    traced = rays if isinstance(rays, Rays) else read_rays(rays, grid, bins.repeats, mode)
+    traced = rays if isinstance(rays, Rays) else open_rays(rays, grid, bins.repeats, mode)
     _check_rays(traced, bins, files, source, mode)
     _check_energies(traced, grid, energies, mode)
     landed = _landed(traced, bins, files, region, region_frame, mode)

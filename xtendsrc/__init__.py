@@ -25,6 +25,7 @@ _WHERE = {
     "ARF": "xtendsrc.products",
     "GTI": "xtendsrc.events.gti",
     "Fit": "xtendsrc.products",
+    "combine_spectra": "xtendsrc.products.spectrum.combine",
     "compute": "xtendsrc.generate",
     "fit": "xtendsrc.fit",
     "plan": "xtendsrc.generate",

@@ -161,16 +161,29 @@ def simulate_counts(
     FitError
         If the model has no finite counts.
     """
+    rng = np.random.default_rng(seed)
+    data = expected_counts(model, values, response, exposure, background, backscal)
+    source = replace(data.source, counts=rng.poisson(data.source.counts))
+    if background is not None:
+        background = replace(background, counts=rng.poisson(np.maximum(background.counts, 0)), stat_error=None)
+    return replace(data, source=source, background=background)
+
+
+def expected_counts(
+    model: SpectralModel,
+    values: np.ndarray,
+    response: Response,
+    exposure: float,
+    background: Counts | None = None,
+    backscal: float = 1.0,
+) -> Dataset:
+    """Return a spectrum of a model without noise; parameters and errors are those of `simulate_counts`."""
     from xtendsrc.fit.data import Counts, Dataset
 
-    rng = np.random.default_rng(seed)
     mean = response.fold(np.asarray(model.evaluate(values, response.edges))) * exposure
     if not np.isfinite(mean).all():
         raise FitError("The model has no finite counts for these parameters.", "change them.")
-    source = Counts.of(np.zeros(mean.size, int), exposure, backscal)
-    data = Dataset(source, response, background, "simulated spectrum")
+    data = Dataset(Counts.of(mean, exposure, backscal), response, background, "simulated spectrum")
     if background is not None:
         mean = mean + _scale(data) * background.counts
-        background = replace(background, counts=rng.poisson(np.maximum(background.counts, 0)), stat_error=None)
-    counts = rng.poisson(np.maximum(mean, 0.0))
-    return replace(data, source=replace(source, counts=counts), background=background)
+    return replace(data, source=replace(data.source, counts=np.maximum(mean, 0.0)))

@@ -13,6 +13,7 @@ Examples
 from __future__ import annotations
 
 from xtendsrc.simulate.conditions import Background, Conditions, Files
+from xtendsrc.simulate.fakespectrum import SimulatedSpectrum, expected_errors, spectrum
 from xtendsrc.simulate.sources import Beta, Disc, Gaussian, Point, Source
 from xtendsrc.simulate.spectra import Line, PowerLaw, Spectrum, Thermal
 from xtendsrc.simulate.tree import observation
@@ -27,8 +28,11 @@ __all__ = [
     "Line",
     "Point",
     "PowerLaw",
+    "SimulatedSpectrum",
     "Source",
     "Spectrum",
     "Thermal",
+    "expected_errors",
     "observation",
+    "spectrum",
 ]

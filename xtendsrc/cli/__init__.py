@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import signal
 import sys
 import threading
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"xtendsrc.cli.{name}").add_parser(subparsers)
-    args = parser.parse_args(argv)
+    args = parser.parse_args([_as_word(word) for word in (sys.argv[1:] if argv is None else argv)])
     try:
         with _sigterm_unwinds():
             return int(args.run(args))
@@ -55,6 +56,14 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+_NEGATIVE = re.compile(r"-(\d|\.\d)")
+
+
+def _as_word(argument: str) -> str:
+    """Keep argparse from taking a negative number for an option: it knows -1, but neither -5e-1 nor -69:38:38."""
+    return f" {argument}" if _NEGATIVE.match(argument) else argument
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import RequestError
@@ -71,16 +72,39 @@ def target_of(words: list[str]) -> Any:
     """Turn words into a position, a name, or None: numbers and sexagesimal angles are a position."""
     from astropy.coordinates import SkyCoord
 
-    text = " ".join(words).strip()
+    text = " ".join(" ".join(words).replace(",", " ").split())
     if not text:
         return None
-    if not set(text) <= set("0123456789.+-: ,hmsd") or text[0] in "hmsd":
-        return text
-    sexagesimal = any(mark in text for mark in ":hms") or len(text.split()) > 2
+    numbers = numbers_of(text)
+    sexagesimal = any(mark in text for mark in ":hms") or len(numbers) > 2
+    if not numbers and (not set(text) <= set("0123456789.+-: hmsd") or text[0] in "hmsd"):
+        return " ".join(words).strip()
     try:
-        return SkyCoord(text.replace(",", " "), unit=("hourangle", "deg") if sexagesimal else "deg", frame="icrs")
+        return SkyCoord(text, unit=("hourangle", "deg") if sexagesimal else "deg", frame="icrs")
     except ValueError as error:
         raise RequestError(f"{text!r} is not a position: {error}", "write for example 81.26 -69.64.") from error
+
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+def numbers_of(text: str) -> list[float]:
+    """Numbers that a text consists of, in any form (``-1``, ``5e-1``), apart by blanks, commas or a dash between two.
+
+    Returns
+    -------
+    list of float
+        Empty if the text is anything else.
+    """
+    numbers: list[str] = []
+    for word in text.replace(",", " ").split():
+        if re.fullmatch(NUMBER, word):
+            numbers.append(word)
+        elif (pair := re.fullmatch(rf"({NUMBER})-({NUMBER})", word)) is not None:
+            numbers += pair.groups()
+        elif word != "-":
+            return []
+    return [float(number) for number in numbers]
 
 
 def found(args: argparse.Namespace, target: Any) -> Any:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from xtendsrc.errors import InputFileError, RegionError, RequestError
+from xtendsrc.errors import RegionError, RequestError
 from xtendsrc.regions import RegionSet, Shape
+from xtendsrc.source.sourcetable import column_of, positions_of, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 SAME_SOURCE_ARCSEC = 20.0
 """Positions closer than this are one source: a fraction of Xtend's PSF, and more than catalogues and pointings err."""
 TABLE_ENDINGS = {".fits", ".fit", ".csv", ".ecsv", ".vot", ".xml", ".votable"}
-COLUMNS = {"ra": ("ra", "raj2000", "ra_deg"), "dec": ("dec", "dej2000", "de", "dec_deg"), "name": ("name", "src_name")}
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,19 @@ class Interlopers:
 
     @classmethod
     def _of_table(cls, table: Table, radius: Quantity | None) -> Self:
-        ra, dec = (_degrees(table, _column(table, name)) for name in ("ra", "dec"))
-        radii = _radii(table, radius)
-        if bad := np.flatnonzero(~(np.isfinite(ra) & (abs(dec) <= 90) & (radii > 0))).tolist():
+        places = positions_of(table, "The table of interlopers")
+        if places is None:
             raise RequestError(
-                f"Row {bad[0] + 1} of the table of interlopers has no usable position or radius "
-                f"({ra[bad[0]]}, {dec[bad[0]]}, {radii[bad[0]]} degrees).",
+                f"The table of interlopers has no column ra; it has {', '.join(table.colnames)}.",
+                "name its columns ra, dec, radius.",
+            )
+        ra, dec, radii = places.ra.deg, places.dec.deg, _radii(table, radius)
+        if bad := np.flatnonzero(~(radii > 0)).tolist():
+            raise RequestError(
+                f"The table of interlopers, row {bad[0] + 1}: the radius {radii[bad[0]]} deg is not positive.",
                 "correct or remove it.",
             )
-        named = next((c for c in table.colnames if c.lower() in COLUMNS["name"]), None)
+        named = column_of(table, "name")
         names = tuple(str(n).strip() for n in table[named]) if named else ("",) * len(table)
         shapes = (Shape("circle", (float(a), float(d), float(r))) for a, d, r in zip(ra, dec, radii, strict=True))
         return cls(tuple(shapes), names)
@@ -196,27 +200,8 @@ def _catalogue(given: Any) -> Table | None:
     endings = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
     if not endings or endings[-1] not in TABLE_ENDINGS:
         return None
-    from astropy.io.registry import IORegistryError
-    from astropy.table import Table
-
-    try:
-        table = Table.read(path)
-    except (OSError, ValueError, IORegistryError) as error:
-        raise InputFileError(
-            f"The catalogue {path} cannot be read: {str(error).splitlines()[0]}.",
-            "give a table that astropy reads by itself (FITS, ECSV, CSV, VOTable), a Table, or a region file.",
-        ) from error
+    table = read_table(path)
     return None if "SHAPE" in (name.upper() for name in table.colnames) else table
-
-
-def _column(table: Table, wanted: str) -> str:
-    for name in table.colnames:
-        if name.lower() in COLUMNS[wanted]:
-            return str(name)
-    raise RequestError(
-        f"The table of interlopers has no column {wanted}; it has {', '.join(table.colnames)}.",
-        "name its columns ra, dec, radius.",
-    )
 
 
 def _degrees(table: Table, name: str) -> NDArray[np.float64]:

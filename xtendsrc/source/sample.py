@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from xtendsrc.errors import InputFileError, InputNotFoundError, NoObservationsError, RequestError, XtendsrcError
+from xtendsrc.errors import NoObservationsError, RequestError, XtendsrcError
 from xtendsrc.products.collection import Products
 from xtendsrc.source.interlopers import Interlopers
 from xtendsrc.source.source import ExtendedSource, PointSource, Source
+from xtendsrc.source.sourcetable import (
+    column_of,
+    is_missing,
+    names_of,
+    number_of,
+    positions_of,
+    quantity_of,
+    read_table,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from astropy.table import Table
 
 
@@ -64,8 +75,9 @@ class Sample(Sequence[Source]):
         Parameters
         ----------
         table : Table or path
-            Columns ``name``, ``ra``, ``dec`` (degrees unless the columns have units) or ``name`` alone; optionally
-            ``radius`` (with a unit), ``kind`` (``point`` or ``extended``) and ``redshift``. A path is read by astropy.
+            Columns ``name``, ``ra``, ``dec`` (degrees unless the columns have units; text may be sexagesimal, right
+            ascensions in hours) or ``name`` alone; optionally ``radius`` (with a unit), ``kind`` (``point`` or
+            ``extended``) and ``redshift``, which a row may lack. A path is read by astropy.
         archive, output : path
             Shared by all sources.
         mutual_interlopers : bool
@@ -80,18 +92,17 @@ class Sample(Sequence[Source]):
         InputFileError
             If astropy cannot read it as a table.
         RequestError
-            If columns are missing or the table is empty.
+            If a column is missing, or a row has no name or no position on the sky; the row is named.
         """
         from xtendsrc.registry import Registry
         from xtendsrc.source.catalogue import Catalogue
 
-        rows = _read(Path(table)) if isinstance(table, (str, Path)) else table
-        if "name" not in rows.colnames:
-            raise RequestError(f"The table has no column name; it has {', '.join(rows.colnames)}.", "add one.")
+        rows = read_table(Path(table)) if isinstance(table, (str, Path)) else table
+        where = str(table) if isinstance(table, (str, Path)) else "The table"
         registry = Registry(output)
         shared = {**options, "archive": Catalogue(archive, registry), "output": registry}
         shared["interlopers"] = Interlopers.of(options.get("interlopers"), options.get("interloper_radius"))
-        return cls((_source_of(row, rows, shared) for row in rows), mutual_interlopers=mutual_interlopers)
+        return cls(_sources(rows, where, shared), mutual_interlopers=mutual_interlopers)
 
     # --- products ------------------------------------------------------------------------------------------------
 
@@ -171,38 +182,23 @@ class Sample(Sequence[Source]):
         return f"<table><caption>Sample of {len(self)} sources</caption>{rows}</table>"
 
 
-def _read(path: Path) -> Table:
-    from astropy.io.registry import IORegistryError
-    from astropy.table import Table
-
-    if not path.is_file():
-        raise InputNotFoundError(f"There is no table {path}.", "check the path.")
-    try:
-        return Table.read(path)
-    except (OSError, ValueError, IORegistryError) as err:
-        step = "give a table that astropy reads by itself (FITS, ECSV, CSV), or a Table."
-        raise InputFileError(f"{path} cannot be read as a table: {str(err).splitlines()[0]}.", step) from err
-
-
-def _source_of(row: Mapping[str, Any], table: Table, options: dict[str, Any]) -> Source:
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
-    name = str(row["name"])
-    target: Any = name
-    if "ra" in table.colnames and "dec" in table.colnames:
-        ra, dec = (u.Quantity(row[n], table[n].unit or u.deg) for n in ("ra", "dec"))
-        target = SkyCoord(ra, dec)
-    if "radius" in table.colnames:
-        if table["radius"].unit is None:
-            raise RequestError("The radius column has no unit.", "set table['radius'].unit.")
-        options = {**options, "radius": u.Quantity(row["radius"], table["radius"].unit)}
-    if "redshift" in table.colnames:
-        options = {**options, "redshift": float(row["redshift"])}
-    kind = str(row["kind"]).lower() if "kind" in table.colnames else "point"
-    if kind not in ("point", "extended"):
-        raise RequestError(f"{name} is of kind {kind!r}.", 'use "point" or "extended".')
-    return (PointSource if kind == "point" else ExtendedSource)(target, name=name, **options)
+def _sources(table: Table, where: str, options: dict[str, Any]) -> Iterator[Source]:
+    """The source of every row."""
+    names, positions = names_of(table, where), positions_of(table, where)
+    radius, redshift, kind = (column_of(table, name) for name in ("radius", "redshift", "kind"))
+    if radius is not None and getattr(table[radius], "unit", None) is None:
+        raise RequestError(f"The radius column of {where} has no unit.", "set table['radius'].unit.")
+    for number, (name, row) in enumerate(zip(names, table, strict=True), start=1):
+        here, chosen = f"{where}, row {number} ({name})", dict(options)
+        if radius is not None and (size := quantity_of(row[radius], table[radius].unit, "radius", here)) is not None:
+            chosen["radius"] = size
+        if redshift is not None and (z := number_of(row[redshift], "redshift", here)) is not None:
+            chosen["redshift"] = z
+        shape = str(row[kind]).strip().lower() if kind is not None and not is_missing(row[kind]) else "point"
+        if shape not in ("point", "extended"):
+            raise RequestError(f"{here} is of kind {shape!r}.", 'use "point" or "extended".')
+        target = name if positions is None else positions[number - 1]
+        yield (PointSource if shape == "point" else ExtendedSource)(target, name=name, **chosen)
 
 
 def _row(source: Source) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ without interlopers and without the calibration discs; source and background are
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -269,7 +270,10 @@ def position_of(target: Any) -> SkyCoord:
             f"{target!r} is not the name or the position of one source.",
             'give a name or SkyCoord(ra, dec, unit="deg").',
         )
-    return target.icrs
+    position = target.icrs
+    if getattr(target, "masked", False) or not math.isfinite(position.ra.deg + position.dec.deg):
+        raise RequestError(f"The position {target!r} is missing or not finite.", "give RA and Dec in degrees.")
+    return position
 
 
 def sky_region(region: Any, name: str) -> RegionSet:

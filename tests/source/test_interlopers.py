@@ -71,7 +71,7 @@ def test_a_region_file_is_read_as_such_and_what_is_neither_is_refused(archive, t
 
 def test_a_catalogue_row_without_a_position_is_named(position):
     table = Table({"ra": [81.0, np.nan], "dec": [-69.0, -69.0], "radius": [1.0, 1.0] * u.arcmin})
-    with pytest.raises(RequestError, match="Row 2"):
+    with pytest.raises(RequestError, match="row 2"):
         Interlopers.of(table)
     with pytest.raises(RequestError, match="no column radius"):
         Interlopers.of(table["ra", "dec"])

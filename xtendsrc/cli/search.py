@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser of ``xtendsrc``."""
@@ -75,36 +77,16 @@ def target_of(words: list[str]) -> Any:
     text = " ".join(" ".join(words).replace(",", " ").split())
     if not text:
         return None
-    numbers = numbers_of(text)
-    sexagesimal = any(mark in text for mark in ":hms") or len(numbers) > 2
+    numbers = all(NUMBER.fullmatch(word) for word in text.split())
+    sexagesimal = any(mark in text for mark in ":hms") or len(text.split()) > 2
     if not numbers and (not set(text) <= set("0123456789.+-: hmsd") or text[0] in "hmsd"):
         return " ".join(words).strip()
     try:
-        return SkyCoord(text, unit=("hourangle", "deg") if sexagesimal else "deg", frame="icrs")
-    except ValueError as error:
+        if numbers and not sexagesimal:
+            return SkyCoord(*(float(word) for word in text.split()), unit="deg", frame="icrs")
+        return SkyCoord(text, unit=("hourangle", "deg"), frame="icrs")
+    except (ValueError, TypeError) as error:
         raise RequestError(f"{text!r} is not a position: {error}", "write for example 81.26 -69.64.") from error
-
-
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-
-
-def numbers_of(text: str) -> list[float]:
-    """Numbers that a text consists of, in any form (``-1``, ``5e-1``), apart by blanks, commas or a dash between two.
-
-    Returns
-    -------
-    list of float
-        Empty if the text is anything else.
-    """
-    numbers: list[str] = []
-    for word in text.replace(",", " ").split():
-        if re.fullmatch(NUMBER, word):
-            numbers.append(word)
-        elif (pair := re.fullmatch(rf"({NUMBER})-({NUMBER})", word)) is not None:
-            numbers += pair.groups()
-        elif word != "-":
-            return []
-    return [float(number) for number in numbers]
 
 
 def found(args: argparse.Namespace, target: Any) -> Any:

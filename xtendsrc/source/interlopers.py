@@ -77,13 +77,14 @@ class Interlopers:
 
     @classmethod
     def _of_table(cls, table: Table, radius: Quantity | None) -> Self:
+        radii = _radii(table, radius)
         places = positions_of(table, "The table of interlopers")
         if places is None:
             raise RequestError(
                 f"The table of interlopers has no column ra; it has {', '.join(table.colnames)}.",
                 "name its columns ra, dec, radius.",
             )
-        ra, dec, radii = places.ra.deg, places.dec.deg, _radii(table, radius)
+        ra, dec = places.ra.deg, places.dec.deg
         if bad := np.flatnonzero(~(radii > 0)).tolist():
             raise RequestError(
                 f"The table of interlopers, row {bad[0] + 1}: the radius {radii[bad[0]]} deg is not positive.",

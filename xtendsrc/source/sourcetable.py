@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from xtendsrc.errors import InputFileError, InputNotFoundError, RequestError
 from xtendsrc.events.filebytes import check_exists
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
     from astropy.units import Quantity
@@ -191,7 +192,7 @@ def _degrees(value: Any, unit: Any, is_ra: bool) -> float:
         found = u.Quantity(value, unit or u.deg).to_value(u.deg)
     low, high = (-180.0, 360.0) if is_ra else (-90.0, 90.0)
     if np.ndim(found) or not low <= float(found) <= high:  # so put that NaN is refused
-        raise ValueError(f"the {what} {value!r} is not between {low:g} and {high:g} degrees")
+        raise ValueError(f"the {what} {value} is not between {low:g} and {high:g} degrees")
     return float(found)
 
 

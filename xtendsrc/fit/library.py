@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from xtendsrc.fit.components.base import Array, ModelSettings
 
 WORKER = Path(__file__).with_name("library_worker.py")
+TABLE_KINDS = {"atable": "add", "mtable": "mul", "etable": "exp"}
+"""What the library calls the kinds of table models."""
 STARTING = 120.0
 """Seconds the library may take to be loaded."""
 OTHER_HEASOFT = ("HEADAS", "HEADAS_LIB", "LHEASOFT", "LHEA_DATA", "PFILES", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -107,6 +109,8 @@ class LibraryModels:
 
     def knows(self, component: Component) -> bool:
         """Whether a component was measured to work, and its tables are there if it needs any."""
+        if component.table:
+            return True
         return component.name in symbols() and (bool(self.atomdb) or component.name not in needing_tables())
 
     def evaluate(
@@ -140,7 +144,8 @@ class LibraryModels:
                 "use HEASoft's XSPEC for it (engine='xspec').",
             )
         header = {
-            "symbol": symbols()[component.name],
+            "symbol": TABLE_KINDS[component.name] if component.table else symbols()[component.name],
+            "table": component.table,
             "values": [float(v) for v in values],
             "bins": edges.size - 1,
             "photons": photons is not None,

@@ -4,9 +4,9 @@ It is started by `xtendsrc.fit.library` as a script, and imports nothing of xten
 xspectrampoline, which must not be imported anywhere else: it changes the environment, and many models end the process.
 
 A message is four bytes with the length of a header, the header as JSON, and arrays of doubles. A question has the
-header ``{"symbol", "values", "bins", "photons", "settings"}``, followed by the ``bins + 1`` edges in keV and, where
-``photons`` is true, the ``bins`` photons to be convolved. The answer has the header ``{"bins"}`` and the values of the
-bins, or ``{"error"}``. The process ends when its input does, or when its parent is no more.
+header ``{"symbol", "table", "values", "bins", "photons", "settings"}``, followed by the ``bins + 1`` edges in keV and,
+where ``photons`` is true, the ``bins`` photons to be convolved. The answer has the header ``{"bins"}`` and the values
+of the bins, or ``{"error"}``. The process ends when its input does, or when its parent is no more.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class _Library:
         """Return a component in each bin."""
         if question["settings"] != self._settings:
             self._set(question["settings"])
+        if question["table"]:
+            return self._tabulated(question, edges)
         single = question["symbol"].endswith("_")
         kind = np.float32 if single else np.float64
         values = np.ascontiguousarray(question["values"], dtype=kind)
@@ -80,6 +82,15 @@ class _Library:
         errors = np.zeros_like(result)
         self._open(question["symbol"])(np.ascontiguousarray(edges, dtype=kind), values, result, errors)
         return result.astype(np.float64)
+
+    def _tabulated(self, question: dict[str, Any], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a table model in each bin; ``symbol`` is its kind."""
+        values = (ctypes.c_float * len(question["values"]))(*question["values"])
+        energies = (ctypes.c_float * edges.size)(*edges)
+        result, errors = ((ctypes.c_float * (edges.size - 1))() for _ in range(2))
+        path, kind = question["table"].encode(), question["symbol"].encode()
+        self._functions.tabint(energies, edges.size - 1, values, len(values), path, 1, kind, result, errors)
+        return np.array(result, dtype=np.float64)
 
     def _set(self, settings: dict[str, Any]) -> None:
         failed = ctypes.c_int(0)

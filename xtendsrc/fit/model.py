@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from xtendsrc.errors import ComponentUnavailableError, ModelError, UnknownParameterError
-from xtendsrc.fit import atomdb, expression
+from xtendsrc.fit import atomdb, expression, tablemodel
 from xtendsrc.fit.components import CONVOLUTIONS, NATIVE, PLASMA
 from xtendsrc.fit.components.base import ModelSettings
 from xtendsrc.fit.expression import Convolved, Leaf, Sum, leaves
@@ -122,7 +122,7 @@ class Model:
     @property
     def settings(self) -> dict[str, Any]:
         """What the numbers depend on besides the parameters, as plain values to be recorded."""
-        tables = {leaf.label: leaf.component.table for leaf in self.leaves if leaf.component.table}
+        tables = {leaf.label: tablemodel.identity(leaf.component.table) for leaf in self.leaves if leaf.component.table}
         plasma = any(leaf.component.name in PLASMA for leaf in self.leaves)
         return {
             **asdict(self.model_settings),
@@ -237,6 +237,8 @@ class _Evaluation:
         return self.unit(leaf, values)
 
     def unit(self, leaf: Leaf, values: Array) -> Array:
+        if leaf.component.table:
+            return tablemodel.evaluate(leaf.component, values, self.grid)
         if leaf.component.name in NATIVE:
             return NATIVE[leaf.component.name](values, self.grid, self.model.model_settings)
         return self.by_library(leaf, values, None)
@@ -319,8 +321,4 @@ def parse(
     settings = ModelSettings(
         abund=abund, xsect=xsect, hubble=hubble, deceleration=deceleration, dark_energy=dark_energy
     )
-    return Model(expression.read(text, _no_tables), settings)
-
-
-def _no_tables(kind: str, path: str) -> Component:
-    raise ModelError(f"{kind}{{{path}}}: table models are not read yet.", "use a component.")
+    return Model(expression.read(text, tablemodel.component), settings)

@@ -16,8 +16,8 @@ from xtendsrc.events.eventlist import read_header
 from xtendsrc.events.gti import GTI
 from xtendsrc.measure.attitude import Attitude, choose_bins
 from xtendsrc.measure.detector import detector_of
+from xtendsrc.measure.exposure import exposure_map
 from xtendsrc.measure.focalplane import FocalPlane
-from xtendsrc.products.expmap.native import exposure_map
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "expmap" / "steady"
 

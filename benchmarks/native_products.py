@@ -22,7 +22,9 @@ from astropy.io import fits
 from xtendsrc.engines import native
 from xtendsrc.engines.protocol import Job
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import ImageRequest, LightCurveRequest, SpectrumRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet, Shape
 
 BANDS = [(100, 1666), (100, 333), (334, 1666), (66, 333)]

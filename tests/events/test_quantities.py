@@ -10,7 +10,7 @@ from xtendsrc.errors import GTIError, RequestError, UnitsError
 from xtendsrc.events import quantities
 from xtendsrc.events.gti import GTI
 from xtendsrc.events.time import mission_seconds, mission_time
-from xtendsrc.products.request import ImageRequest
+from xtendsrc.products.image.request import ImageRequest
 
 EPOCH_UTC = Time("2019-01-01T00:00:00", scale="utc")
 

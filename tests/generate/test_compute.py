@@ -171,10 +171,14 @@ def test_an_engine_or_a_grouping_unknown_is_refused_when_declared(full, source):
         source.spectrum(obs_id="900001010", grouping="min20")
 
 
-def test_a_rate_map_is_made_as_its_two_images(source):
+def test_a_rate_map_is_a_product_made_after_its_two_images(source):
     rates = source.ratemap(obs_id="900001010", binning=8)
-    assert len(xs.compute(rates).made) == 2
-    assert {rates.image.status, rates.expmap.status} == {"ready"}
+    assert len(xs.compute(rates).made) == 3
+    assert {rates.image.status, rates.expmap.status, rates.status} == {"ready"}
+    exposed = np.isfinite(rates.data)
+    seconds = rates.expmap.data[exposed] * rates.image.header["DEADC"]
+    np.testing.assert_allclose(rates.data[exposed] * seconds, rates.image.data[exposed], rtol=1e-5, atol=1e-6)
+    assert len(xs.compute(source.ratemap(obs_id="900001010", binning=8)).made) == 0
 
 
 def test_what_an_engine_remarks_is_logged(full, caplog):

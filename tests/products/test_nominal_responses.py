@@ -10,7 +10,7 @@ from astropy.io import fits
 import xtendsrc as xs
 from tests.products.ogip import DATA, SHARED
 from xtendsrc.errors import CalibrationMissingError, EngineUnavailableError, ProductError, RegionError
-from xtendsrc.products.rmf.native import enclosed_fraction
+from xtendsrc.products.arf.native import enclosed_fraction
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.responses.nominal import psf_eef
 

@@ -17,7 +17,8 @@ from xtendsrc.errors import InputNotFoundError, ProductError, RegionError, Reque
 from xtendsrc.events.time import mission_seconds, mission_time
 from xtendsrc.products.collection import Products
 from xtendsrc.products.image.product import Image, image_wcs, unbinned_wcs
-from xtendsrc.products.lightcurve.product import LightCurve, NetCurve
+from xtendsrc.products.lightcurve.product import LightCurve
+from xtendsrc.products.netcurve.product import NetCurve
 from xtendsrc.regions import RegionSet, Shape
 
 ONE = {"obs_id": "900001010"}
@@ -266,9 +267,8 @@ def test_a_net_curve_knows_its_parts(star):
     np.testing.assert_allclose(curve.rate.value, curve.table["SRC_RATE"] - curve.table["BKG_RATE"], atol=1e-6)
 
 
-def test_columns_a_curve_lacks_are_named(tmp_path):
-    from xtendsrc.errors import MissingColumnError
-
+def test_a_curve_without_asymmetric_errors_has_symmetric_ones():
     curve = LightCurve.read(DATA / "full_window" / "src_83_1666_200_0.lc.gz")
-    with pytest.raises(MissingColumnError, match="no column ERROR_LO"):
-        _ = curve.error_lo
+    assert "ERROR_LO" not in curve.table.colnames
+    np.testing.assert_array_equal(curve.error_lo.value, curve.table["ERROR"])
+    np.testing.assert_array_equal(curve.error_hi.value, curve.table["ERROR"])

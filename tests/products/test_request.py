@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from xtendsrc.errors import RequestError
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import (
-    ExpMapRequest,
-    ImageRequest,
-    LightCurveRequest,
-    NetCurveRequest,
-    Request,
-    SpectrumRequest,
-)
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.netcurve.request import NetCurveRequest
+from xtendsrc.products.request import Request
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet, Shape
 
 WHERE = {"obs_id": "900001010", "dataclass": "300000a0"}
@@ -37,7 +35,8 @@ def test_json_and_pickle_bring_back_the_same_request(request_):
 
 def test_the_key_is_the_same_in_another_process():
     script = (
-        "from xtendsrc.products.request import *\n"
+        "from xtendsrc.events.selection import Selection\n"
+        "from xtendsrc.products import ImageRequest\n"
         "print(ImageRequest(obs_id='900001010', dataclass='300000a0', selection=Selection(channels=(83, 1666))).key)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

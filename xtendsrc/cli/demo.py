@@ -118,9 +118,9 @@ def _declare(source: Source) -> list[Any]:
 
 
 def _calibrated() -> bool:
-    from xtendsrc.engines import heasoft
+    from xtendsrc.products.kinds import available
 
-    return all(heasoft.available(kind)[0] for kind in ("rmf", "arf", "raytrace"))
+    return all(available(kind, "heasoft")[0] for kind in ("rmf", "arf", "raytrace"))
 
 
 def _draw(source: Source, products: list[Any], pictures: Path) -> dict[str, Path]:
@@ -147,7 +147,8 @@ def _draw(source: Source, products: list[Any], pictures: Path) -> dict[str, Path
     for spectrum in spectra:
         draw(spectrum, "spectrum")
     for dc in source.dataclasses():
-        from xtendsrc.view import save, view_source_regions
+        from xtendsrc.products.image.view import view_source_regions
+        from xtendsrc.view import save
 
         image = images.select(obs_id=dc.obs_id, dataclass=str(dc.code), binning=4)[0]
         path = pictures / f"{dc.obs_id}_{dc.code}_regions.png"

@@ -83,7 +83,8 @@ def _packages() -> Iterator[Finding]:
 
 def _heasoft(installed: Installation | None) -> Iterator[Finding]:
     from xtendsrc.engines.heasoft.discovery import HOW_TO_GET
-    from xtendsrc.engines.heasoft.kinds import OTHER_TASKS, TASKS, refusal
+    from xtendsrc.engines.heasoft.engine import OTHER_TASKS, refusal
+    from xtendsrc.products.kinds import kinds
 
     if installed is None:
         disables = "calibrated responses; all else is made by the native engine"
@@ -101,9 +102,10 @@ def _heasoft(installed: Installation | None) -> Iterator[Finding]:
         yield Finding("XRISM-Xtend index", caldb.index or "named by the remote database")
     else:
         yield Finding("CALDB", caldb.problem, "calibrated maps and responses", how)
-    for kind, tasks in TASKS.items():
-        reason = refusal(kind, installed)
-        yield Finding(f"{kind} by HEASoft", NOT_HERE if reason else ", ".join(tasks), reason, "")
+    for kind in kinds():
+        if (recipe := kind.makers.get("heasoft")) is not None:
+            reason = refusal(recipe, installed)
+            yield Finding(f"{kind.name} by HEASoft", NOT_HERE if reason else ", ".join(recipe.tasks), reason, "")
     for what, tasks in OTHER_TASKS.items():
         there = [t for t in tasks if installed.has(t)]
         yield Finding(what, ", ".join(there) or NOT_HERE, "" if there else f"{' and '.join(tasks)} not installed")

@@ -1,14 +1,38 @@
-"""What an engine is given and what it gives back: plain data that any worker can carry."""
+"""The contract between engines and the rest: what an engine is given, what it gives back, what it answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from xtendsrc.products.request import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one engine makes one kind of product.
+
+    Parameters
+    ----------
+    maker : str
+        Import path, ``package.module:function``, of the function that makes one product; it is imported when the first
+        job comes, and is called with the job and what the engine shares among its jobs.
+    tasks : tuple of str
+        HEASoft tasks it needs.
+    calibration : bool
+        Whether it reads the calibration database.
+    refusal : str
+        Import path of a function that says why a request cannot be made this way (an empty text where it can).
+    """
+
+    maker: str
+    tasks: tuple[str, ...] = ()
+    calibration: bool = False
+    refusal: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +64,7 @@ class Made:
     path : str
         The complete FITS file.
     engine : str
-        ``native`` or ``heasoft``.
+        Name of the engine.
     versions : mapping of str to str
         Versions of whatever made it, by name.
     calls : tuple of str
@@ -57,3 +81,37 @@ class Made:
     calls: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     log: str = ""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A way to turn requests into files. Engines know files and numbers, and nothing of sources or registries.
+
+    Attributes
+    ----------
+    name : str
+        What users call it.
+    shares_reading : bool
+        Whether jobs of one data class gain from being made in one call, because they share what is read.
+    in_threads : bool
+        Whether its work runs in child processes of its own, so that threads are enough to drive it.
+    """
+
+    name: str
+    shares_reading: bool
+    in_threads: bool
+
+    def refusal(self, recipe: Recipe) -> str:
+        """Return why products cannot be made by a recipe on this machine; an empty text if they can."""
+
+    def make(self, jobs: Sequence[Job], scratch: Path) -> Iterator[Made | Exception]:
+        """Yield, in the order of the jobs, each finished file or why it could not be made."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of what makes products, by name."""
+
+    def calibration(self) -> str | None:
+        """Return the release of the calibration that enters calibrated products; None without one."""
+
+    def cancel(self) -> None:
+        """Stop what is running."""

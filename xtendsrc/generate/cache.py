@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtendsrc.products.kinds import kind
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 MEGAPIXEL = 1_000_000
-TABLES = {"lightcurve": "RATE", "netcurve": "RATE", "spectrum": "SPECTRUM", "sourcespectrum": "SPECTRUM"}
-IMAGES = ("image", "expmap")
 
 
-def arrays_of(kind: str, path: Path) -> dict[str, np.ndarray]:
+def arrays_of(name: str, path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of a product's FITS file that are worth keeping.
 
     Parameters
     ----------
-    kind : str
+    name : str
         The kind of its request.
     path : Path
         The FITS file.
@@ -32,18 +32,20 @@ def arrays_of(kind: str, path: Path) -> dict[str, np.ndarray]:
     """
     from astropy.io import fits
 
-    if kind in IMAGES and path.stat().st_size > 8 * MEGAPIXEL:
+    what = kind(name)
+    if not (what.cached_image or what.cached_table):
+        return {}
+    if what.cached_image and path.stat().st_size > 8 * MEGAPIXEL:
         return {}
     with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
-        if kind in IMAGES and int(np.prod(hdus[0].shape)) <= MEGAPIXEL:
+        if what.cached_image and int(np.prod(hdus[0].shape)) <= MEGAPIXEL:
             return {"PRIMARY.data": _native(hdus[0].data), "PRIMARY.text": _bytes(hdus[0].header.tostring())}
-        if kind in TABLES:
-            name = TABLES[kind]
-            table = hdus[name]
+        if what.cached_table:
+            table = hdus[what.cached_table]
             rows = table.data.view(np.ndarray)
             names = rows.dtype.names or ()
-            columns = {f"{name}.{column}": _native(rows[column]) for column in names}
-            return {**columns, f"{name}.text": _bytes(",".join(names) + "\n" + table.header.tostring())}
+            columns = {f"{what.cached_table}.{column}": _native(rows[column]) for column in names}
+            return {**columns, f"{what.cached_table}.text": _bytes(",".join(names) + "\n" + table.header.tostring())}
     return {}
 
 

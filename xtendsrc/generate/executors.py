@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol
 
+from xtendsrc.engines import engine
 from xtendsrc.errors import RequestError
 from xtendsrc.generate.stopping import WorkerThreads, end_with_parent
 
@@ -60,7 +61,7 @@ class LocalSubmitter:
 
     def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
         """Start a unit and give its future."""
-        if unit.engine != "native" or not self._spawn:
+        if engine(unit.engine).in_threads or not self._spawn:
             return self._threads.submit(function, unit)
         with _main_not_imported():
             try:

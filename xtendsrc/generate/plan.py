@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, cast
 
+from xtendsrc.engines import engine, engine_name, engines
 from xtendsrc.errors import (
     CalibrationMissingError,
     EngineUnavailableError,
@@ -17,11 +19,11 @@ from xtendsrc.errors import (
     RequestError,
     XtendsrcError,
 )
-from xtendsrc.events.quantities import engine_name
+from xtendsrc.products.kinds import kind
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from astropy.table import Table
 
@@ -56,6 +58,8 @@ class Step:
         Why it cannot be made here at all.
     other_engine : bool
         Whether it is made again only because another engine is asked for.
+    needs : mapping of str to Request
+        The products it is made from here, by field: without the optional ones that no engine can make.
     """
 
     request: Request
@@ -69,6 +73,7 @@ class Step:
     wanted: bool = True
     problem: XtendsrcError | None = None
     other_engine: bool = False
+    needs: Mapping[str, Request] = field(default_factory=dict)
 
     @property
     def ident(self) -> tuple[str, str]:
@@ -112,28 +117,51 @@ class States:
     """Computes states, remembering the fingerprint of each file and the state of each product met."""
 
     def __init__(self) -> None:
+        self._makeable: dict[tuple[str, str], bool] = {}
         self._files: dict[tuple[str, str], str] = {}
-        self._states: dict[tuple[str, str], tuple[str, dict[str, str]]] = {}
+        self._states: dict[tuple[str, str, str], tuple[str, dict[str, str]]] = {}
 
-    def of(self, request: Request, target: Target) -> tuple[str, dict[str, str]]:
-        """Give the state of a product and the fingerprints it comes from.
+    def needs(self, request: Request, preferred: str) -> dict[str, Request]:
+        """Return what a product is made from here, by field, without the optional ones that no engine can make."""
+        optional = request.optional_needs()
+        return {r: n for r, n in request.needs().items() if r not in optional or self._can_make(n, preferred)}
+
+    def _can_make(self, request: Request, preferred: str) -> bool:
+        ident = (request.key, preferred)
+        if ident not in self._makeable:
+            try:
+                for one in request.walk():
+                    choose_engine(one, preferred)
+                self._makeable[ident] = True
+            except EngineUnavailableError:
+                self._makeable[ident] = False
+        return self._makeable[ident]
+
+    def walk(self, request: Request, preferred: str) -> Iterator[Request]:
+        """Yield a request after everything it is made from here."""
+        for need in self.needs(request, preferred).values():
+            yield from self.walk(need, preferred)
+        yield request
+
+    def of(self, request: Request, target: Target, preferred: str = "auto") -> tuple[str, dict[str, str]]:
+        """Return the state of a product and the fingerprints it comes from.
 
         Raises
         ------
         InputNotFoundError
             If an input file the product needs is not there.
         """
-        ident = (str(target.registry.root), request.key)
+        ident = (str(target.registry.root), request.key, preferred)
         if ident not in self._states:
-            self._states[ident] = self._compute(request, target)
+            self._states[ident] = self._compute(request, target, preferred)
         return self._states[ident]
 
-    def _compute(self, request: Request, target: Target) -> tuple[str, dict[str, str]]:
+    def _compute(self, request: Request, target: Target, preferred: str) -> tuple[str, dict[str, str]]:
         from xtendsrc.registry import state_inputs, state_of
 
         prints = {name: self._fingerprint(path, target.registry) for name, path in input_paths(request, target).items()}
-        needs = {role: self.of(need, target)[0] for role, need in request.needs().items()}
-        caldb = _caldb(request, target.registry)
+        needs = {role: self.of(need, target, preferred)[0] for role, need in self.needs(request, preferred).items()}
+        caldb = _calibration(request, target.registry)
         inputs = state_inputs(prints, needs, request.schema, caldb)
         return state_of(prints, needs, request.schema, caldb), inputs
 
@@ -165,14 +193,13 @@ def input_paths(request: Request, target: Target) -> dict[str, str]:
     return found
 
 
-def _caldb(request: Request, registry: Registry) -> str | None:
-    """Give the CALDB version that enters a calibrated product, or the one it was made with where none is here."""
-    if not request.uses_caldb or getattr(request, "response", "calibrated") == "nominal":
+def _calibration(request: Request, registry: Registry) -> str | None:
+    """Return the calibration that enters a calibrated product, or the one it was made with where none is here."""
+    if not request.calibrated:
         return None
-    from xtendsrc.engines import heasoft
-
-    if (version := heasoft.caldb_version()) is not None:
-        return version
+    for name in engines():
+        if request.recipe(name) is not None and (version := engine(name).calibration()) is not None:
+            return version
     entry = registry.entry(request.key)
     return entry.versions.get("caldb") if entry is not None else None
 
@@ -188,64 +215,65 @@ def status(request: Request, target: Target, states: States | None = None) -> tu
         In words; empty when ready.
     """
     try:
-        state, inputs = (states or States()).of(request, target)
+        state, inputs = (states or States()).of(request, target, preference("auto", target))
     except (InputNotFoundError, OSError) as error:
         return "missing", str(error)
     found = target.registry.status(request.key, state, inputs)
     return found.status, found.reason
 
 
+def refusal(request: Request, name: str) -> str:
+    """Return why an engine cannot make a request here; an empty text if it can."""
+    recipe = request.recipe(name)
+    if recipe is None:
+        return f"the {name} engine makes no {request.kind}"
+    if recipe.refusal and (reason := resolve_name(recipe.refusal)(request)):
+        return str(reason)
+    return engine(name).refusal(recipe)
+
+
 def choose_engine(request: Request, wanted: str) -> str:
-    """Name the engine that makes a request here.
+    """Return the name of the engine that makes a request here: the first that can, or the one wanted.
 
     Raises
     ------
     EngineUnavailableError
-        If the engine wanted, or any, cannot; `CalibrationMissingError` for a calibrated response without HEASoft.
+        If the engine wanted, or any, cannot; `CalibrationMissingError` for a calibrated response that none can make.
     """
-    from xtendsrc.engines import heasoft, native
-
-    nominal = getattr(request, "response", None) == "nominal"
-    if nominal and wanted == "heasoft":
-        raise EngineUnavailableError(
-            f"HEASoft makes no nominal response ({request.label}).", 'use engine="auto" or response="calibrated".'
-        )
-    if wanted != "native" and not nominal:
-        able, reason = heasoft.available(request.kind)
-        if able:
-            return "heasoft"
-        if wanted == "heasoft":
-            raise EngineUnavailableError(
-                f"HEASoft cannot make the {request.label} here: {reason}", "run `xtendsrc doctor`."
-            )
-    if getattr(request, "response", None) == "calibrated" or request.kind == "raytrace":
+    derived = kind(request.kind).derived
+    reasons = {}
+    for name in engines() if wanted == "auto" or derived else (wanted,):
+        reason = refusal(request, name)
+        if not reason:
+            return name
+        reasons[name] = reason
+    told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    if request.calibrated:
         raise CalibrationMissingError(
-            f"The calibrated {request.kind} of {request.obs_id} needs HEASoft and CALDB, which are not available"
-            + (f": {heasoft.available(request.kind)[1]}" if wanted != "native" else " to the native engine."),
-            'install them (`xtendsrc doctor` says how), or ask for response="nominal", which is not calibrated.',
+            f"The calibrated {request.kind} of {request.obs_id} cannot be made here ({told}).",
+            'install HEASoft and CALDB (`xtendsrc doctor` says how), or ask for response="nominal", '
+            "which is not calibrated.",
         )
-    if request.kind not in native.SUPPORTED_KINDS:
-        raise EngineUnavailableError(f"No engine here makes products of kind {request.kind}.", "run `xtendsrc doctor`.")
-    return "native"
+    raise EngineUnavailableError(f"The {request.label} cannot be made here ({told}).", "run `xtendsrc doctor`.")
 
 
-def build(products: Iterable[Product], engine: str = "auto", force: bool = False) -> Plan:
+def build(products: Iterable[Product], wanted_engine: str = "auto", force: bool = False) -> Plan:
     """Plan a batch.
 
     Parameters
     ----------
     products : iterable of Product
         What is wanted.
-    engine : {"auto", "heasoft", "native"}
+    wanted_engine : str
         ``auto`` follows each product's own choice, then `xtendsrc.settings`.
     force : bool
         Whether to make again what is ready (only what was asked for, not what it needs).
     """
-    engine_name(engine)
+    engine_name(wanted_engine)
     plan, states = Plan(), States()
     for product in products:
-        preferred = _preferred(engine, product)
-        for request in product.request.walk():
+        preferred = preference(wanted_engine, product.target)
+        for request in states.walk(product.request, preferred):
             ident = (str(product.target.registry.root), request.key)
             wanted = request is product.request or request.key == product.request.key
             if ident not in plan.steps or (wanted and not plan.steps[ident].wanted):
@@ -253,54 +281,59 @@ def build(products: Iterable[Product], engine: str = "auto", force: bool = False
     return plan
 
 
-def _preferred(engine: str, product: Product) -> str:
-    for choice in (engine, product.engine, settings.engine):
+def preference(wanted: str, target: Target) -> str:
+    """Return the engine asked for: by the call, else by the product, else by the settings."""
+    for choice in (wanted, target.engine, settings.engine):
         if choice != "auto":
             return str(choice)
     return "auto"
 
 
-def _step(request: Request, target: Target, states: States, engine: str, wanted: bool, force: bool, plan: Plan) -> Step:
+def _step(
+    request: Request, target: Target, states: States, preferred: str, wanted: bool, force: bool, plan: Plan
+) -> Step:
     """Decide what one product of the batch needs done."""
     try:
-        state, inputs = states.of(request, target)
+        state, inputs = states.of(request, target, preferred)
     except XtendsrcError as error:
         return Step(request, target, "missing", str(error), "", {}, wanted=wanted, problem=error)
     found = target.registry.status(request.key, state, inputs)
     what, reason = found.status, found.reason
     entry = target.registry.entry(request.key)
-    other = what == "ready" and engine != "auto" and entry is not None and entry.engine not in ("", engine)
+    other = (
+        what == "ready"
+        and preferred != "auto"
+        and entry is not None
+        and entry.engine not in ("", preferred)
+        and not kind(request.kind).derived
+    )
     if other and entry is not None:
-        what, reason = "stale", f"it was made by the {entry.engine} engine and {engine} is asked for"
+        what, reason = "stale", f"it was made by the {entry.engine} engine and {preferred} is asked for"
     if what == "ready" and not force:
         return Step(request, target, what, reason, state, inputs, wanted=wanted)
     try:
-        chosen = choose_engine(request, engine)
+        chosen = choose_engine(request, preferred)
     except XtendsrcError as error:
         return Step(request, target, what, reason, state, inputs, wanted=wanted, problem=error)
-    needs = [plan.steps[(str(target.registry.root), n.key)] for n in request.needs().values()]
-    stage = max((n.stage + (n.engine != chosen) for n in needs if n.engine), default=0)
+    needs = states.needs(request, preferred)
+    before = [plan.steps[(str(target.registry.root), n.key)] for n in needs.values()]
+    stage = max((n.stage + (n.engine != chosen) for n in before if n.engine), default=0)
     reason = "asked for again" if force and what == "ready" else reason
-    return Step(request, target, what, reason, state, inputs, chosen, stage, wanted, other_engine=other)
+    return Step(request, target, what, reason, state, inputs, chosen, stage, wanted, None, other, needs)
 
 
 def flatten(things: Iterable[object]) -> list[Product]:
-    """Turn products and collections of products, nested or not, into one list; a rate map is its two images.
+    """Turn products and collections of products, nested or not, into one list.
 
     Raises
     ------
     RequestError
         If something else is among them.
     """
-    from xtendsrc.products.base import Product
-    from xtendsrc.products.ratemap.product import RateMap
-
     flat: list[Product] = []
     for thing in things:
-        if isinstance(thing, Product):
-            flat.append(thing)
-        elif isinstance(thing, RateMap):
-            flat.extend(flatten((thing.image, thing.expmap)))
+        if hasattr(thing, "request") and hasattr(thing, "target"):
+            flat.append(cast("Product", thing))
         elif isinstance(thing, Iterable) and not isinstance(thing, (str, bytes)):
             flat.extend(flatten(thing))
         else:

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from xtendsrc.engines import engine as engine_of
 from xtendsrc.errors import ProductError, XtendsrcWarning
 from xtendsrc.generate.executors import Submitter, submitter
 from xtendsrc.generate.plan import Plan, Step, build, flatten
@@ -117,7 +118,7 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
     runnable = [s for s in steps if not s.problem]
     name = new_batch()
     units = _units(runnable, force, name)
-    workers = submitter(executor, jobs, [u.weight for u in units if u.engine == "native"])
+    workers = submitter(executor, jobs, [u.weight for u in units if not engine_of(u.engine).in_threads])
     batch_reporter = reporter(len(runnable), progress)
     cancelled = True
     try:
@@ -136,14 +137,14 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
 
 
 def _units(steps: list[Step], force: bool, batch: str) -> list[Unit]:
-    """Group native steps of one data class and stage into units that read its events once; others stand alone.
+    """Group steps of one data class and stage into units where their engine shares reading; others stand alone.
 
     Steps keep their order, so that a unit needs only earlier ones.
     """
     groups: dict[tuple[Any, ...], list[Step]] = {}
     for step in steps:
         request = step.request
-        alone = () if step.engine == "native" else (request.key,)
+        alone = () if engine_of(step.engine).shares_reading else (request.key,)
         group = (step.ident[0], request.obs_id, request.dataclass, step.engine, step.stage, *alone)
         groups.setdefault(group, []).append(step)
     return [Unit(tuple(part), settings.values, force, batch) for members in groups.values() for part in _parts(members)]
@@ -192,13 +193,13 @@ class _Schedule:
         """Submit the units whose needs are there; fail the steps whose needs failed."""
         for unit in list(self._waiting):
             own = {s.ident for s in unit.steps}
-            needs = {(s.ident[0], n.key) for s in unit.steps for n in s.request.needs().values()} - own
+            needs = {(s.ident[0], n.key) for s in unit.steps for n in s.needs.values()} - own
             if needs & self._pending_keys:
                 continue
             self._waiting.remove(unit)
-            doomed = [s for s in unit.steps if any(n.key in self._bad for n in s.request.needs().values())]
+            doomed = [s for s in unit.steps if any(n.key in self._bad for n in s.needs.values())]
             for step in doomed:
-                role = next(r for r, n in step.request.needs().items() if n.key in self._bad)
+                role = next(r for r, n in step.needs.items() if n.key in self._bad)
                 outcome = outcome_of(step, "failed", reason=f"the {role} it needs could not be made")
                 self._finish(unit, outcome)
                 yield outcome

@@ -17,6 +17,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from xtendsrc.engines import engine, engines
 from xtendsrc.engines.scratch import clear_all
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ def stopped(batch: str) -> bool:
 
 def stop_tasks() -> None:
     """Kill every HEASoft task of this process."""
-    from xtendsrc.engines import heasoft
-
-    heasoft.cancel_running()
+    for name in engines():
+        engine(name).cancel()
 
 
 class WorkerThreads:

@@ -13,22 +13,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.engines.protocol import Job, Made
+from xtendsrc.engines import engine
+from xtendsrc.engines.protocol import Job
 from xtendsrc.engines.scratch import scratch_directory
 from xtendsrc.errors import TaskCancelledError, XtendsrcError
 from xtendsrc.generate.report import Outcome
 from xtendsrc.generate.stopping import stopped, watch_parent
+from xtendsrc.products.kinds import kind
 from xtendsrc.settings import SettingValues, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from xtendsrc.engines.protocol import Made
     from xtendsrc.generate.plan import Step
     from xtendsrc.registry import Record
 
 logger = logging.getLogger(__name__)
-
-WEIGHTS = {"raytrace": 1000.0, "arf": 300.0, "expmap": 30.0, "rmf": 10.0}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Unit:
 
 def weight_of(step: Step) -> float:
     """Return a rough cost of a step: 1 for an image."""
-    return WEIGHTS.get(step.request.kind, 1.0)
+    return kind(step.request.kind).weight
 
 
 def run_unit(unit: Unit) -> list[Outcome]:
@@ -92,7 +93,7 @@ def _levels(steps: Sequence[Step]) -> Iterator[list[Step]]:
     """Yield the steps in groups, none of which needs another of its own group."""
     depth: dict[str, int] = {}
     for step in steps:
-        needs = [depth[n.key] for n in step.request.needs().values() if n.key in depth]
+        needs = [depth[n.key] for n in step.needs.values() if n.key in depth]
         depth[step.request.key] = max(needs, default=-1) + 1
     for level in sorted(set(depth.values())):
         yield [s for s in steps if depth[s.request.key] == level]
@@ -102,7 +103,7 @@ def _run_level(level: list[Step], bad: set[str], scratch: Path, force: bool) -> 
     with ExitStack() as locks:
         todo: list[tuple[Step, Job]] = []
         for step in sorted(level, key=lambda s: s.request.key):
-            if broken := [role for role, need in step.request.needs().items() if need.key in bad]:
+            if broken := [role for role, need in step.needs.items() if need.key in bad]:
                 yield outcome_of(step, "failed", reason=f"the {broken[0]} it needs could not be made")
                 continue
             registry = step.target.registry
@@ -126,7 +127,7 @@ def _done_meanwhile(step: Step) -> bool:
 
 def _job(step: Step) -> Job:
     needs = {}
-    for role, need in step.request.needs().items():
+    for role, need in step.needs.items():
         needs[role] = str(step.target.registry.path(need.key))
     return Job(request=step.request, files=step.target.files, needs=needs)
 
@@ -134,7 +135,7 @@ def _job(step: Step) -> Job:
 def _make(todo: list[tuple[Step, Job]], scratch: Path) -> Iterator[Outcome]:
     if not todo:
         return
-    results = _engine_results([job for _, job in todo], todo[0][0].engine, scratch)
+    results = iter(engine(todo[0][0].engine).make([job for _, job in todo], scratch))
     for step, _ in todo:
         start = time.perf_counter()
         made = next(results)
@@ -145,22 +146,6 @@ def _make(todo: list[tuple[Step, Job]], scratch: Path) -> Iterator[Outcome]:
             yield _commit(step, made, start)
         except (XtendsrcError, OSError) as error:
             yield _failed(step, error, time.perf_counter() - start)
-
-
-def _engine_results(jobs: list[Job], engine: str, scratch: Path) -> Iterator[Made | Exception]:
-    if engine == "native":
-        from xtendsrc.engines import native
-
-        yield from native.make(jobs, scratch)
-        return
-    from xtendsrc.engines import heasoft
-
-    for job in jobs:
-        try:
-            yield heasoft.make(job, scratch)
-        except Exception as error:  # one failure, of whatever kind, must not stop the others
-            logger.debug("%s failed", job.request.label, exc_info=True)
-            yield error
 
 
 def _record(step: Step, **more: Any) -> Record:
@@ -179,7 +164,7 @@ def _record(step: Step, **more: Any) -> Record:
         dataclass=request.dataclass,
         inputs=dict(step.inputs),
         paths=input_paths(request, step.target),
-        needs={role: need.key for role, need in request.needs().items()},
+        needs={role: need.key for role, need in step.needs.items()},
         **more,
     )
 

@@ -5,13 +5,14 @@ Nothing here draws: `Product.view` looks up the drawing function for its kind in
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Self
 
 from xtendsrc.errors import InputFileError, InputNotFoundError, ProductError
+from xtendsrc.products.kinds import kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,9 +65,10 @@ class Product:
         Its inputs and its registry.
     """
 
-    kind: ClassVar[str] = ""
+    kind: str = ""
 
     def __init__(self, request: Request, target: Target) -> None:
+        self.kind = request.kind
         self._request: Request | None = request
         self._target: Target | None = target
         self._file: Path | None = None
@@ -234,11 +236,11 @@ class Product:
 
     def _check_kind(self, hdus: Sequence[Any]) -> None:
         """Refuse a file that xtendsrc made as something else; files of others do not say what they are."""
-        kind = hdus[0].header.get("XTSKIND", self.kind)
-        if kind not in {c.kind for c in (type(self), *type(self).__subclasses__())}:
+        found = hdus[0].header.get("XTSKIND", self.kind)
+        if found != self.kind and not issubclass(kind(found).product_class, type(self)):
             raise InputFileError(
-                f"{self.path} holds a product of kind {kind!r}, not {self.kind!r}.",
-                f"open it as {kind}, or check the path.",
+                f"{self.path} holds a product of kind {found!r}, not {self.kind!r}.",
+                f"open it as {found}, or check the path.",
             )
 
     def unload(self) -> None:
@@ -271,12 +273,13 @@ class Product:
 
     def save_view(self, save_path: str | Path, **options: Any) -> Path:
         """Draw the product into an image file and return its path; no figure stays open."""
-        from xtendsrc.view.figure import save
-
-        return save(self._drawer(), self, Path(save_path), **options)
+        return Path(resolve_name("xtendsrc.view.figure:save")(self._drawer(), self, Path(save_path), **options))
 
     def _drawer(self) -> Any:
-        return getattr(importlib.import_module("xtendsrc.view"), f"view_{self.kind}")
+        what = kind(self.kind)
+        if not what.drawer:
+            raise ProductError(f"There is no picture of a {what.title}.", "use its path.")
+        return resolve_name(what.drawer)
 
     # --- looks --------------------------------------------------------------------------------------------------
 

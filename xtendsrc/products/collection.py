@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, overload
 
 from xtendsrc.errors import RequestError
@@ -81,10 +82,8 @@ class Products(Sequence["Product"]):
 
     def view(self, **options: Any) -> Any:
         """Draw all products side by side and return the array of axes."""
-        from xtendsrc.view.figure import gallery
-
         self.compute()
-        return gallery(self._products, **options)
+        return resolve_name("xtendsrc.view.figure:gallery")(self._products, **options)
 
     def __repr__(self) -> str:
         lines = [f"  {i}: {p!r}" for i, p in enumerate(self._products[:20])]

@@ -4,29 +4,6 @@ The functions of this package take files and write files, and know nothing of so
 them. Names are loaded on first use.
 """
 
-from __future__ import annotations
+import lazy_loader as lazy
 
-from xtendsrc.lazy import attach
-
-_WHERE = {
-    "ARFResult": "xtendsrc.responses.effectivearea",
-    "BetaShape": "xtendsrc.responses.shapes",
-    "DiscShape": "xtendsrc.responses.shapes",
-    "ImageShape": "xtendsrc.responses.shapes",
-    "PointShape": "xtendsrc.responses.shapes",
-    "RMFResult": "xtendsrc.responses.redistribution",
-    "Trace": "xtendsrc.responses.tracing",
-    "TelescopeFiles": "xtendsrc.responses.sourcerays",
-    "arf": "xtendsrc.responses.effectivearea",
-    "rmf": "xtendsrc.responses.redistribution",
-    "write_rays": "xtendsrc.responses.rayfile",
-    "source_rays": "xtendsrc.responses.sourcerays",
-    "trace": "xtendsrc.responses.tracing",
-}
-
-__all__ = sorted(_WHERE)
-__getattr__ = attach(__name__, _WHERE)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

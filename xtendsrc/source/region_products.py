@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from xtendsrc.engines import engine_name
 from xtendsrc.events.quantities import (
     CURVE_BAND_KEV,
     IMAGE_BAND_KEV,
     arcminutes,
     bands,
-    engine_name,
     good_time,
     number,
     seconds,
@@ -18,7 +18,10 @@ from xtendsrc.events.quantities import (
     start_second,
 )
 from xtendsrc.products.collection import Products
-from xtendsrc.products.request import ExpMapRequest, ImageRequest, LightCurveRequest, SpectrumRequest
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 
 if TYPE_CHECKING:
     from xtendsrc.products import ExpMap, Image, LightCurve, Spectrum

@@ -340,7 +340,7 @@ class Source:
 
         Where no background fits, the rest is drawn and the heading says so.
         """
-        from xtendsrc.view import view_source_regions
+        from xtendsrc.products.image.view import view_source_regions
 
         dc = self._one(obs_id, dataclass)
         picture = source_products.image(self, dc)

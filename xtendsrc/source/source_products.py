@@ -16,16 +16,13 @@ from xtendsrc.errors import RegionError, RequestError
 from xtendsrc.events.quantities import bands, several
 from xtendsrc.instrument import CALIBRATION_SOURCES, PIXEL_ARCSEC
 from xtendsrc.measure.grouping import Scheme
+from xtendsrc.products.arf.request import ARFRequest
 from xtendsrc.products.collection import Products
-from xtendsrc.products.request import (
-    ARFRequest,
-    ExpMapRequest,
-    NetCurveRequest,
-    RaytraceRequest,
-    RMFRequest,
-    SourceSpectrumRequest,
-    SpectrumRequest,
-)
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.netcurve.request import NetCurveRequest
+from xtendsrc.products.raytrace.request import RaytraceRequest
+from xtendsrc.products.rmf.request import RMFRequest
+from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
 from xtendsrc.regions import RegionSet
 from xtendsrc.source import region_products
 from xtendsrc.source.background import Background, Place, chosen
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
     from xtendsrc.products import ExpMap, Image, NetCurve, RateMap, Spectrum
+    from xtendsrc.products.spectrum.request import SpectrumRequest
     from xtendsrc.source.dataclass import DataClass
     from xtendsrc.source.source import Source
 
@@ -56,7 +54,7 @@ def expmap(source: Source, dc: DataClass, **options: Any) -> ExpMap:
 
 
 def ratemap(source: Source, dc: DataClass, **options: Any) -> RateMap:
-    """Divide the data class's image by the exposure map on the same grid."""
+    """Declare the data class's image over the exposure map on the same grid."""
     from xtendsrc.products import RateMap
 
     picture = image(source, dc, **options)
@@ -193,6 +191,7 @@ def spectrum(
         background=scaled_background,
         rmf=rmf,
         arf=arf,
+        optional_responses=response == "auto",
         grouping=scheme,
     )
     return Spectrum(request, region_products.target_of(dc, source, engine, chosen_background.remarks))
@@ -202,15 +201,10 @@ _background = background  # the options of that name hide the function
 
 
 def _response(response: str | None) -> str | None:
-    """Decide which response is linked: what is asked for, or calibrated where it can be made."""
-    if response in (None, "calibrated", "nominal"):
-        return response
-    if response != "auto":
+    """Return which response is linked: what is asked for; ``auto`` is a calibrated one where it can be made."""
+    if response not in (None, "auto", "calibrated", "nominal"):
         raise RequestError(f"response={response!r} is unknown.", 'choose "auto", "calibrated", "nominal" or None.')
-    from xtendsrc.engines import heasoft
-
-    able = all(heasoft.available(kind)[0] for kind in ("rmf", "arf", "raytrace"))
-    return "calibrated" if able else None
+    return "calibrated" if response == "auto" else response
 
 
 def _expmap(dc: DataClass, gti: Any) -> ExpMapRequest:

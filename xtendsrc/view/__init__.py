@@ -1,25 +1,10 @@
-"""How each product is drawn. Every function draws into the axes it is given, or into new ones, and returns them.
+"""What pictures share: style, axes, saving, galleries.
 
-Nothing here closes or shows a figure, changes matplotlib's settings, or is imported before something is drawn.
+How a kind of product is drawn stands in ``products/<kind>/view.py``. Every drawing function draws into the axes it is
+given, or into new ones, and returns them. Nothing closes or shows a figure, changes matplotlib's settings, or is
+imported before something is drawn.
 """
 
-from __future__ import annotations
+import lazy_loader as lazy
 
-from xtendsrc.lazy import attach
-
-_WHERE = {
-    "view_image": "xtendsrc.products.image.view",
-    "view_expmap": "xtendsrc.products.image.view",
-    "view_ratemap": "xtendsrc.products.image.view",
-    "view_source_regions": "xtendsrc.products.image.view",
-    "view_lightcurve": "xtendsrc.products.lightcurve.view",
-    "view_netcurve": "xtendsrc.products.lightcurve.view",
-    "view_spectrum": "xtendsrc.products.spectrum.view",
-    "view_rmf": "xtendsrc.products.rmf.view",
-    "view_arf": "xtendsrc.products.rmf.view",
-    "gallery": "xtendsrc.view.figure",
-    "save": "xtendsrc.view.figure",
-}
-
-__all__ = sorted(_WHERE)
-__getattr__ = attach(__name__, _WHERE)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, submod_attrs={"figure": ["gallery", "save"]})

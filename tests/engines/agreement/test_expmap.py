@@ -7,11 +7,11 @@ from astropy.io import fits
 from tests.engines.agreement import cases
 from xtendsrc.events.gti import GTI
 from xtendsrc.measure.attitude import attitude_bins
+from xtendsrc.measure.backscal import backscal
 from xtendsrc.measure.detector import Detector, detector_of
 from xtendsrc.measure.ehk import read_attitude
+from xtendsrc.measure.exposure import exposure_map
 from xtendsrc.measure.focalplane import FocalPlane
-from xtendsrc.products.expmap.native import exposure_map
-from xtendsrc.products.sourcespectrum.native import backscal
 from xtendsrc.regions import RegionSet
 
 START = cases.MISSION

@@ -6,7 +6,9 @@ from astropy.io import fits
 
 from tests.engines.agreement import cases
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import ImageRequest, LightCurveRequest, SpectrumRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 
 SEEDS = range(6)
 TIMES = ["TSTART", "TSTOP", "TELAPSE", "MJD-OBS", "DATE-OBS", "DATE-END", "MJDREFI", "MJDREFF", "TIMESYS", "TIMEREF"]

@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from tests.engines.agreement import cases
 from xtendsrc.measure.grouping import group
-from xtendsrc.products.netcurve.native import read_curve, subtract
+from xtendsrc.measure.netcurve import read_curve, subtract
 
 
 @pytest.mark.parametrize("docor", ["yes", "no"])

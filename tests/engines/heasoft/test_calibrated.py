@@ -13,16 +13,14 @@ from xtendsrc.engines import heasoft, native
 from xtendsrc.engines.protocol import Job
 from xtendsrc.errors import EngineUnavailableError, InputNotFoundError, MissingKeywordError, TaskError
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import (
-    ARFRequest,
-    ExpMapRequest,
-    LightCurveRequest,
-    NetCurveRequest,
-    RaytraceRequest,
-    RMFRequest,
-    SourceSpectrumRequest,
-    SpectrumRequest,
-)
+from xtendsrc.products.arf.request import ARFRequest
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.netcurve.request import NetCurveRequest
+from xtendsrc.products.raytrace.request import RaytraceRequest
+from xtendsrc.products.rmf.request import RMFRequest
+from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 from xtendsrc.settings import settings

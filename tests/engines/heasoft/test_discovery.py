@@ -8,6 +8,7 @@ from xtendsrc.cli import doctor
 from xtendsrc.engines import heasoft
 from xtendsrc.engines.heasoft.caldb import find_caldb
 from xtendsrc.errors import EngineUnavailableError
+from xtendsrc.products.kinds import available
 
 INDEX = "XRISM XTEND CALDB data/xrism/xtend caldb.indx CALDB data/xrism/xtend\n"
 
@@ -26,7 +27,7 @@ def caldb(tmp_path):
 def test_nothing_there(monkeypatch, tmp_path):
     monkeypatch.delenv("HEADAS", raising=False)
     assert heasoft.find_installation() is None
-    assert heasoft.available("image") == (False, "HEASoft was not found (HEADAS)")
+    assert available("image", "heasoft") == (False, "HEASoft was not found (HEADAS)")
     with pytest.raises(EngineUnavailableError, match="HEADAS is not set"):
         heasoft.installation()
     with pytest.raises(EngineUnavailableError, match="holds no HEASoft"):
@@ -38,7 +39,7 @@ def test_version_and_tasks(headas):
     assert (found.version, found.release) == ("6.36.1", (6, 36, 1))
     assert found.has("prober")
     assert found.missing("prober", "xaarfgen") == ("xaarfgen",)
-    able, reason = heasoft.available("image")
+    able, reason = available("image", "heasoft")
     assert not able
     assert "extractor is not installed" in reason
 
@@ -54,10 +55,10 @@ def test_arfs_need_636_and_nothing_else_does(headas, new_task, caldb, monkeypatc
         new_task(task, "mode,s,h,h,,,\n", "#!/bin/sh\n")
     new_task("fversion", "mode,s,h,h,,,\n", f"#!/bin/sh\necho 01Jan2026_V{version}\n")
     monkeypatch.setenv("CALDB", str(caldb))
-    assert heasoft.available("arf")[0] is able
-    assert heasoft.available("rmf") == (True, "")
+    assert available("arf", "heasoft")[0] is able
+    assert available("rmf", "heasoft") == (True, "")
     if not able:
-        assert "6.36 or later" in heasoft.available("arf")[1]
+        assert "6.36 or later" in available("arf", "heasoft")[1]
 
 
 def test_local_caldb(caldb):

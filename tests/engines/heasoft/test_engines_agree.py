@@ -22,7 +22,12 @@ from xtendsrc.errors import (
     TaskTimeoutError,
 )
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import ExpMapRequest, ImageRequest, LightCurveRequest, RMFRequest, SpectrumRequest
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.kinds import available
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.rmf.request import RMFRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet
 from xtendsrc.settings import settings
 from xtendsrc.testing.heasoft import environment, install
@@ -213,7 +218,7 @@ def test_both_runners_give_the_same(make, source, runner):
 
 def test_calibrated_products_need_caldb(make, monkeypatch):
     monkeypatch.delenv("CALDB")
-    able, reason = heasoft.available("rmf")
+    able, reason = available("rmf", "heasoft")
     assert not able
     assert "CALDB is not set" in reason
     with pytest.raises(CalibrationMissingError, match="CALDB is not set"):

@@ -12,7 +12,11 @@ from xtendsrc.engines import heasoft
 from xtendsrc.engines.protocol import Job
 from xtendsrc.errors import RequestError
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import ARFRequest, ExpMapRequest, RaytraceRequest, RMFRequest, SpectrumRequest
+from xtendsrc.products.arf.request import ARFRequest
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.raytrace.request import RaytraceRequest
+from xtendsrc.products.rmf.request import RMFRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet
 from xtendsrc.settings import settings
 from xtendsrc.testing.heasoft import environment, install

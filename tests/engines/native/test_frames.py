@@ -10,7 +10,9 @@ from xtendsrc.engines import native
 from xtendsrc.engines.protocol import Job
 from xtendsrc.errors import GTIError
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import ImageRequest, LightCurveRequest, SpectrumRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet
 
 FRAMES = Path(__file__).parents[2] / "data" / "frames"

@@ -8,7 +8,9 @@ import pytest
 from astropy.io import fits
 
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import ImageRequest, LightCurveRequest, SpectrumRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet
 
 GOLDEN = Path(__file__).parents[2] / "data" / "full_window"

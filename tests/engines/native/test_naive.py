@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from xtendsrc.events.gti import GTI
+from xtendsrc.measure import grid as image
+from xtendsrc.measure import lightcurve
+from xtendsrc.measure import weightedmap as spectrum
 from xtendsrc.measure.statistics import poisson_errors
-from xtendsrc.products.image import native as image
-from xtendsrc.products.lightcurve import native as lightcurve
-from xtendsrc.products.spectrum import native as spectrum
 
 pixels = st.integers(-3, 30)
 positions = st.lists(st.tuples(pixels, pixels), max_size=60)

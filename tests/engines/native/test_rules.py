@@ -18,8 +18,11 @@ from xtendsrc.errors import (
 )
 from xtendsrc.events.eventlist import EventList
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.image.native import Grid, flat_index
-from xtendsrc.products.request import ImageRequest, LightCurveRequest, SpectrumRequest
+from xtendsrc.measure.grid import Grid, flat_index
+from xtendsrc.products import ExpMapRequest, RaytraceRequest, RMFRequest
+from xtendsrc.products.image.request import ImageRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet, Shape
 
 SOURCE = RegionSet("SKY", (Shape("circle", (1215.5, 1215.5, 67.868)),))
@@ -375,13 +378,16 @@ def test_one_failure_stops_no_other_and_order_is_kept(make, about):
     assert fits.getdata(made[1].path).shape == (303, 303)
 
 
-def test_unknown_kind_is_refused(tmp_path, about):
-    class Other:
-        kind = "ghost"
-        obs_id = "900001010"
-
-    (error,) = native.make([Job(request=Other(), files={})], tmp_path)
+def test_a_kind_it_does_not_make_is_refused(tmp_path, about):
+    request = RaytraceRequest(
+        **about,
+        position=(0.0, 0.0),
+        expmap=ExpMapRequest(**about),
+        rmf=RMFRequest(**about, spectrum=SpectrumRequest(**about, selection=ALL)),
+    )
+    (error,) = native.make([Job(request=request, files={})], tmp_path)
     assert isinstance(error, EngineUnavailableError)
+    assert "raytrace" in str(error)
 
 
 def test_files_are_valid_fits(make, about):

@@ -5,9 +5,9 @@ import pytest
 from astropy.io import fits
 
 from xtendsrc.measure.attitude import attitude_bins
+from xtendsrc.measure.backscal import backscal
+from xtendsrc.measure.exposure import binned_mean, exposure_map
 from xtendsrc.measure.focalplane import FocalPlane, focal_plane_of
-from xtendsrc.products.expmap.native import binned_mean, exposure_map
-from xtendsrc.products.sourcespectrum.native import backscal
 from xtendsrc.regions import RegionSet
 
 

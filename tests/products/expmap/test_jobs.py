@@ -11,13 +11,11 @@ from xtendsrc.engines import native
 from xtendsrc.engines.protocol import Job
 from xtendsrc.errors import GTIError, InputFileError, InputNotFoundError, RegionError, TruncatedFileError
 from xtendsrc.events.selection import Selection
-from xtendsrc.products.request import (
-    ExpMapRequest,
-    LightCurveRequest,
-    NetCurveRequest,
-    SourceSpectrumRequest,
-    SpectrumRequest,
-)
+from xtendsrc.products.expmap.request import ExpMapRequest
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.netcurve.request import NetCurveRequest
+from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 

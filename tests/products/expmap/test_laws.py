@@ -9,16 +9,16 @@ from xtendsrc.errors import GTIError, ProductError, RegionError
 from xtendsrc.events.gti import GTI
 from xtendsrc.instrument import CCDS
 from xtendsrc.measure.attitude import attitude_bins, choose_bins, pointing_on_sky
+from xtendsrc.measure.backscal import backscal
 from xtendsrc.measure.detector import (
     Detector,
     Flickering,
     with_calibration_sources,
     with_charge_injection,
 )
+from xtendsrc.measure.exposure import exposure_map
 from xtendsrc.measure.focalplane import FocalPlane, fit_focal_plane, focal_plane_of
 from xtendsrc.measure.overlap import Placement, Resampler, cell_overlaps
-from xtendsrc.products.expmap.native import exposure_map
-from xtendsrc.products.sourcespectrum.native import backscal
 
 
 def block(size=1810):

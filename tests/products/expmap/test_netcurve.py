@@ -5,7 +5,7 @@ import pytest
 
 from tests.products.expmap.conftest import DATA
 from xtendsrc.errors import DeadTimeError, GridMismatchError
-from xtendsrc.products.netcurve.native import read_curve, subtract
+from xtendsrc.measure.netcurve import read_curve, subtract
 
 FULL = DATA / "full_window"
 

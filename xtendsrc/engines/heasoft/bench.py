@@ -11,8 +11,8 @@ from xtendsrc.errors import TaskError
 
 if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.discovery import Installation
-    from xtendsrc.engines.native.selection import EventMasks
     from xtendsrc.engines.protocol import Job
+    from xtendsrc.measure.selection import EventMasks
 
 
 class Bench:
@@ -57,9 +57,14 @@ class Bench:
         InputFileError
             If it is of another observation or data class than the job, or cannot be read.
         """
-        from xtendsrc.engines.native.selection import Batch
+        from xtendsrc.events.eventlist import EventList
+        from xtendsrc.events.header import check_identity
+        from xtendsrc.measure.selection import EventMasks
 
-        return Batch([job], self.scratch).events(job)
+        paths = tuple(job.files["events"])
+        events = EventMasks(EventList.read(paths))
+        check_identity(events.list.header, paths[0], job.request.obs_id, job.request.dataclass)
+        return events
 
     def path(self, name: str) -> Path:
         """A file in scratch."""

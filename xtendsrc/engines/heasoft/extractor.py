@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from astropy.io import fits
 
     from xtendsrc.engines.heasoft.bench import Bench
-    from xtendsrc.engines.native.selection import EventMasks, RegionRows, SelectedEvents
     from xtendsrc.engines.protocol import Job
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.gti import GTI
     from xtendsrc.events.selection import Selection
+    from xtendsrc.measure.selection import EventMasks, RegionRows, SelectedEvents
 
 COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 NO_FILES = {
@@ -106,7 +106,7 @@ def write_gti(gti: GTI, events: EventList, path: Path) -> None:
     """Write good time intervals as a file of their own, with the observation's keywords in every header."""
     from astropy.io import fits
 
-    from xtendsrc.engines.native.cards import standard_cards, table_block
+    from xtendsrc.events.cards import standard_cards, table_block
 
     names = ("RA_NOM", "DEC_NOM", "PA_NOM", "RA_PNT", "DEC_PNT")
     pointing = [(n, events.header[n], events.header.comments[n]) for n in names if n in events.header]

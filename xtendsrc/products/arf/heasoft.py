@@ -16,8 +16,6 @@ from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.errors import RequestError
 from xtendsrc.products.rmf.heasoft import matrix_name
-from xtendsrc.regions import RegionSet
-from xtendsrc.regions.shapes import Shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,27 +23,11 @@ if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.bench import Bench
     from xtendsrc.engines.heasoft.task import TaskResult
     from xtendsrc.engines.protocol import Job, Made
-    from xtendsrc.products.request import RaytraceRequest
+    from xtendsrc.products.raytrace.request import RaytraceRequest
 
 RAYTRACE = "raytrace.fits"
 REGION_FILE = "arf.reg"
 _SHAPES = {"POINT": 0, "FLATCIRCLE": 1, "BETAMODEL": 3, "IMAGE": 0}
-_OWN_RADIUS = 2.0 / 60  # degrees; the region of the run that only makes the ray-trace file
-
-
-def make_raytrace(job: Job, bench: Bench) -> Made:
-    """Make the ray-trace event file of one `RaytraceRequest`; the ARF that comes with it is not kept."""
-    request: Any = job.request
-    circle = RegionSet("icrs", (Shape("circle", (*request.position, _OWN_RADIUS)),))
-    circle.write(bench.path(REGION_FILE), "fk5")
-    links = {REGION_FILE: str(bench.path(REGION_FILE))}
-    result = _run(job, bench, request, links, ("thrown.arf", RAYTRACE))
-    _note_psf_fraction(bench, result)
-    with extractor.read_checked(bench.path(RAYTRACE), ()) as hdus:
-        tables = [hdu for hdu in hdus[1:] if hdu.header.get("NAXIS2", 0) > 0]
-        if not tables:
-            raise bench.refuse(f"{RAYTRACE}: it holds no photon.")
-    return bench.made(bench.path(RAYTRACE))
 
 
 def make_arf(job: Job, bench: Bench) -> Made:
@@ -63,14 +45,14 @@ def make_arf(job: Job, bench: Bench) -> Made:
     frame = events.list.wcs("SKY") if region.frame == "SKY" else None
     region.write(bench.path(REGION_FILE), "fk5", frame)
     links = {REGION_FILE: str(bench.path(REGION_FILE)), RAYTRACE: job.needs["raytrace"]}
-    result = _run(job, bench, request.raytrace, links, ("out.arf",))
-    _note_psf_fraction(bench, result)
+    result = run_xaarfgen(job, bench, request.raytrace, links, ("out.arf",))
+    note_psf_fraction(bench, result)
     path = bench.path("out.arf")
     _check(bench, path, job.needs["rmf"])
     return bench.made(path)
 
 
-def _run(
+def run_xaarfgen(
     job: Job, bench: Bench, source: RaytraceRequest, links: dict[str, str], outputs: tuple[str, ...]
 ) -> TaskResult:
     """Call xaarfgen; every energy, number and shape is given, and upper case where the task insists on it."""
@@ -157,7 +139,7 @@ def _exposure_map(bench: Bench, path: str) -> Path:
     return target
 
 
-def _note_psf_fraction(bench: Bench, result: TaskResult) -> None:
+def note_psf_fraction(bench: Bench, result: TaskResult) -> None:
     """Keep what the task says about the part of the PSF inside the region, for the eye."""
     lines = [line.strip() for line in result.output.splitlines() if re.search(r"psf.*fraction", line, re.IGNORECASE)]
     bench.warnings.extend(f"xaarfgen: {line}" for line in lines[:3])

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
-from xtendsrc.engines.native.cards import grid_cards, primary_cards, table_block, write
+from xtendsrc.events.cards import grid_cards, primary_cards, table_block, write
 from xtendsrc.events.gti import GTI
 from xtendsrc.instrument import CCD_SIZE, DET_SIZE, SKY_SIZE
 from xtendsrc.measure.detector import OUTSIDE
+from xtendsrc.measure.exposure import binned_mean
 from xtendsrc.measure.focalplane import optical_axis
-from xtendsrc.products.image.native import COLUMNS, Grid
+from xtendsrc.measure.grid import COLUMNS, Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.fitsblocks import CardValues
     from xtendsrc.measure.attitude import AttitudeBin
-    from xtendsrc.products.expmap.native import ExposureMap
+    from xtendsrc.measure.exposure import ExposureMap
 
 PIXEL_MM = 0.048
 FOCAL_LENGTH_MM = 5600.0
@@ -59,8 +60,6 @@ def write_map(path: Path, made: ExposureMap, events: EventList, gti: GTI, binnin
     tuple of str
         What a user should know about the file.
     """
-    from xtendsrc.products.expmap.native import binned_mean
-
     image = binned_mean(made.data, binning).astype(np.float32)
     whole = len(made.bins) <= MAX_WHOLE_TABLES
     tables = [_histogram(made, events)]

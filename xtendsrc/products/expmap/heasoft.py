@@ -13,11 +13,11 @@ import numpy as np
 
 from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
-from xtendsrc.engines.native.cards import physical_cards
+from xtendsrc.events.cards import physical_cards
 from xtendsrc.events.selection import Selection
-from xtendsrc.measure.attitude import attitude_bins, wrap
+from xtendsrc.measure.attitude import attitude_bins, choose_bins, wrap
 from xtendsrc.measure.ehk import read_attitude
-from xtendsrc.products.expmap.native import bad_pixel_image, choose_bins, input_file
+from xtendsrc.products.expmap.native import bad_pixel_image, input_file
 
 if TYPE_CHECKING:
     from pathlib import Path

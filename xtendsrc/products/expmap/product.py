@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ExpMap(ImageLike):
     """Seconds that each SKY or DET pixel was exposed, without dead time (``.data`` float32, seconds)."""
 
-    kind: ClassVar[str] = "expmap"
+    kind: str = "expmap"
     unit: ClassVar[str] = "s"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from xtendsrc.fit.resultfile import read_result, write_result
 from xtendsrc.fit.statement import FitStatement, statement
@@ -50,7 +50,7 @@ class Fit(Product):
     found; its values are here, too.
     """
 
-    kind: ClassVar[str] = "fit"
+    kind: str = "fit"
     _spectra: tuple[Spectrum, ...] = ()
     _statement: FitStatement | None = None
     _backgrounds: Mapping[str, Spectrum] = {}

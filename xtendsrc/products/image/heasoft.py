@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.engines.heasoft import extractor
-from xtendsrc.products.image.native import Grid, flat_index
+from xtendsrc.measure.grid import Grid, flat_index
 
 if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.bench import Bench

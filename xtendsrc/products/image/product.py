@@ -157,7 +157,7 @@ class ImageLike(Product):
 class Image(ImageLike):
     """A counts image, int32."""
 
-    kind: ClassVar[str] = "image"
+    kind: str = "image"
     unit: ClassVar[str] = "ct"
 
     @property

@@ -8,19 +8,11 @@ import numpy as np
 from astropy.io import fits
 
 from xtendsrc.engines.heasoft import extractor
-from xtendsrc.engines.native.cards import band_cards
+from xtendsrc.events.cards import band_cards
 from xtendsrc.events.deadtime import frame_period
+from xtendsrc.measure.lightcurve import bins_over, check_bin, rates
 from xtendsrc.measure.statistics import poisson_errors
-from xtendsrc.products.lightcurve.native import (
-    bins_over,
-    check_bin,
-    curve_selection,
-    least_share,
-    no_bin,
-    rates,
-    reachable_time,
-    timing_cards,
-)
+from xtendsrc.products.lightcurve.native import curve_selection, least_share, no_bin, reachable_time, timing_cards
 
 CURVE = "curve.lc"
 

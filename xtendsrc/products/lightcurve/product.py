@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from xtendsrc.events.gti import GTI
     from xtendsrc.products.lightcurve.file import Bins
-    from xtendsrc.products.request import NetCurveRequest
 
 
 class LightCurve(Product):
@@ -31,7 +30,7 @@ class LightCurve(Product):
     files of other makers may lack some of the last.
     """
 
-    kind: ClassVar[str] = "lightcurve"
+    kind: str = "lightcurve"
 
     @property
     def table(self) -> Table:
@@ -177,28 +176,3 @@ class LightCurve(Product):
 
         names, text = arrays["RATE.text"].tobytes().decode("ascii").split("\n", 1)
         return {"table": Table({n: arrays[f"RATE.{n}"] for n in names.split(",")}, copy=False), "text": text}
-
-
-class NetCurve(LightCurve):
-    """A light curve net of background, with the two curves it comes from."""
-
-    kind: ClassVar[str] = "netcurve"
-
-    @property
-    def source_curve(self) -> LightCurve:
-        """The curve of the source region."""
-        return LightCurve(self._net.source, self.target)
-
-    @property
-    def background(self) -> LightCurve | None:
-        """The curve of the background region, unscaled; None if no background was subtracted."""
-        request = self._net.background
-        return None if request is None else LightCurve(request, self.target)
-
-    @property
-    def _net(self) -> NetCurveRequest:
-        from xtendsrc.products.request import NetCurveRequest
-
-        request = self.request
-        assert isinstance(request, NetCurveRequest)
-        return request

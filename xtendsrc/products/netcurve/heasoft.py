@@ -13,11 +13,10 @@ import numpy as np
 
 from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
-from xtendsrc.engines.native.selection import Batch
+from xtendsrc.measure.backscal import region_backscal
+from xtendsrc.measure.netcurve import read_curve, subtract
 from xtendsrc.products.lightcurve.heasoft import absolute, rewrite
 from xtendsrc.products.lightcurve.native import timing_cards
-from xtendsrc.products.netcurve.native import read_curve, subtract
-from xtendsrc.products.sourcespectrum.native import region_backscal
 
 if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.bench import Bench
@@ -55,9 +54,10 @@ def area_ratio(job: Job, bench: Bench) -> float:
         One of the regions has no exposure, or is on another grid than the map.
     """
     request: Any = job.request
-    batch = Batch([job], bench.scratch)
+    events = bench.events(job)
     source, background = (
-        region_backscal(job, batch, raw, job.needs["expmap"]) for raw in (request.source, request.background)
+        region_backscal(events, raw, request.expmap.frame, job.needs["expmap"])
+        for raw in (request.source, request.background)
     )
     return source / background
 

@@ -7,52 +7,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from xtendsrc.errors import DeadTimeError, GridMismatchError, RegionError, RequestError
+from xtendsrc.errors import GridMismatchError, ProductError, RegionError, RequestError
 from xtendsrc.measure.poisson import CountsPosterior, significance
+from xtendsrc.measure.ratemap import NO_EXPOSURE, check_grid, live_fraction
+from xtendsrc.products.expmap.product import ExpMap
+from xtendsrc.products.image.product import Image, ImageLike
+from xtendsrc.products.ratemap.request import RateMapRequest
+from xtendsrc.products.request import Request
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
-    from astropy.io import fits
     from astropy.units import Quantity
-    from astropy.wcs import WCS
 
+    from xtendsrc.products.expmap.request import ExpMapRequest
+    from xtendsrc.products.image.request import ImageRequest
     from xtendsrc.regions import RegionSet
 
-DEAD_TIME_TOLERANCE = 0.01
-"""ONTIME x DEADC must agree with LIVETIME to this."""
 
-NO_EXPOSURE = 1e-6
-"""Fraction of the largest exposure below which a pixel counts as unexposed: resampled maps hold rounding errors."""
-
-GRID_TOLERANCE = 1e-3
-"""Two grids are the same if their pixels agree to this, in pixels."""
-
-
-def live_fraction(header: fits.Header) -> float:
-    """DEADC of an image.
-
-    Raises
-    ------
-    DeadTimeError
-        If ONTIME x DEADC and LIVETIME differ by more than 1 %, or DEADC is not within (0, 1].
-    """
-    if "DEADC" not in header and {"LIVETIME", "ONTIME"} <= set(header):
-        deadc = float(header["LIVETIME"]) / float(header["ONTIME"])
-    else:
-        deadc = float(header.get("DEADC", 1.0))
-    if not 0 < deadc <= 1:
-        raise DeadTimeError(f"DEADC = {deadc} is no live fraction.", "check the image's header.")
-    if {"ONTIME", "LIVETIME"} <= set(header):
-        ontime, livetime = float(header["ONTIME"]), float(header["LIVETIME"])
-        if abs(ontime * deadc - livetime) > DEAD_TIME_TOLERANCE * livetime:
-            raise DeadTimeError(
-                f"ONTIME x DEADC = {ontime * deadc:.3f} s, but LIVETIME = {livetime:.3f} s.",
-                "find out which of them is right and correct the event file's header.",
-            )
-    return deadc
-
-
-class RateMap:
+class RateMap(ImageLike):
     """Counts an image pixel over the live seconds of that pixel.
 
     ``rate = counts / (map x DEADC)``: exposure maps are in seconds of good time, so dead time enters here, once.
@@ -72,37 +44,58 @@ class RateMap:
         If ONTIME, LIVETIME and DEADC of the image contradict each other (when first used).
     """
 
-    kind: ClassVar[str] = "ratemap"
+    kind: str = "ratemap"
+    unit: ClassVar[str] = "ct / s"
 
     def __init__(self, image: Any, expmap: Any) -> None:
-        self.image = image
-        self.expmap = expmap
+        if isinstance(image, Request):  # as every product is made: a request and where it is kept
+            super().__init__(image, expmap)
+            return
+        self.__dict__.update(image=image, expmap=expmap, _request=None, _target=None, _file=None, _content=None)
+        if getattr(image, "_request", None) is not None and getattr(expmap, "_request", None) is not None:
+            super().__init__(_request_of(image.request, expmap.request), image.target)
+
+    @cached_property
+    def image(self) -> Any:
+        """The counts image."""
+        return Image(self._statement.image, self.target)
+
+    @cached_property
+    def expmap(self) -> Any:
+        """The exposure map on the same grid."""
+        return ExpMap(self._statement.expmap, self.target)
+
+    @property
+    def _statement(self) -> RateMapRequest:
+        if not isinstance(self._request, RateMapRequest):
+            raise ProductError(
+                f"{self._file} was read from disk and its image and exposure map are not known.",
+                "use its data, or make a RateMap of an Image and an ExpMap.",
+            )
+        return self._request
 
     def __repr__(self) -> str:
-        return f"<RateMap of {self.image!r}>"
+        in_memory = self._request is None and self._file is None
+        return f"<RateMap of {self.image!r}>" if in_memory else super().__repr__()
 
     @cached_property
     def live(self) -> np.ndarray:
         """Live seconds a pixel: the exposure map times DEADC."""
-        _check_grid(self.image, self.expmap)
+        check_grid(self.image, self.expmap)
         live: np.ndarray = np.asarray(self.expmap.data, dtype=np.float64) * live_fraction(self.image.header)
         return live
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """Rates, count/s a pixel and NaN off the sensor, with header and coordinates."""
+        if self._request is not None or self._file is not None:
+            return super().content
+        return {"data": self._divided, "header": self.image.header, "wcs": self.image.wcs}
+
     @cached_property
-    def data(self) -> np.ndarray:
-        """Rates, count/s a pixel; NaN off the sensor."""
+    def _divided(self) -> np.ndarray:
         counts = np.asarray(self.image.data, dtype=np.float64)
         return np.divide(counts, self.live, out=np.full(counts.shape, np.nan), where=self.sensor_mask)
-
-    @property
-    def wcs(self) -> WCS:
-        """Coordinates of the pixels."""
-        return self.image.wcs
-
-    @property
-    def header(self) -> fits.Header:
-        """Header of the counts image."""
-        return self.image.header
 
     @property
     def exposure(self) -> Quantity:
@@ -219,17 +212,18 @@ class RateMap:
         return mask
 
 
-def _check_grid(image: Any, expmap: Any) -> None:
-    """Refuse two images of different shape, or whose pixels lie apart on the sky."""
-    one, two = np.shape(image.data), np.shape(expmap.data)
-    apart = float("inf")
-    if one == two:
-        ny, nx = one
-        x, y = np.array([0.0, nx - 1.0, 0.0]), np.array([0.0, 0.0, ny - 1.0])
-        u, v = expmap.wcs.wcs_world2pix(*image.wcs.wcs_pix2world(x, y, 0), 0)
-        apart = float(np.max(np.hypot(u - x, v - y)))
-    if not apart <= GRID_TOLERANCE:
+def _request_of(image: ImageRequest, expmap: ExpMapRequest) -> RateMapRequest:
+    """State the rate map of an image and an exposure map.
+
+    Raises
+    ------
+    GridMismatchError
+        If they are of different data classes, frames or binnings.
+    """
+    one, two = ((r.obs_id, r.dataclass, r.frame, r.binning) for r in (image, expmap))
+    if one != two:
         raise GridMismatchError(
-            f"{image!r} {one} and {expmap!r} {two} are on different grids.",
+            f"{image.label} of {one[:2]} and {expmap.label} of {two[:2]} are on different grids.",
             "make both from one data class, with the same binning and frame.",
         )
+    return RateMapRequest(obs_id=image.obs_id, dataclass=image.dataclass, image=image, expmap=expmap)

@@ -1,15 +1,15 @@
-"""Redistribution matrices and effective areas (OGIP CAL/GEN/92-002, 92-002a)."""
+"""Redistribution matrices (OGIP CAL/GEN/92-002, 92-002a)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xtendsrc.errors import GridMismatchError
 from xtendsrc.fit.response import check_grids
-from xtendsrc.products.base import Product
-from xtendsrc.responses.file import read_arf, read_rmf
+from xtendsrc.products.response import Response
+from xtendsrc.responses.file import read_rmf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,30 +17,13 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
     from scipy.sparse import csr_array
 
-
-class Response(Product):
-    """What RMF and ARF share: model energies, and whether they are calibrated."""
-
-    @property
-    def energies(self) -> Quantity:
-        """Edges of the model energy bins, (n, 2), keV."""
-        import astropy.units as u
-
-        content = self.content
-        return np.column_stack([content["energy_lo"], content["energy_hi"]]) * u.keV
-
-    @property
-    def calibrated(self) -> bool:
-        """False for a nominal response, as declared or as CALSTAT in its header says; True where nothing is said."""
-        if self._request is not None:
-            return getattr(self._request, "response", "calibrated") != "nominal"
-        return str(self.header.get("CALSTAT", "")).strip().upper() != "NOMINAL"
+    from xtendsrc.products.arf.product import ARF
 
 
 class RMF(Response):
     """A redistribution matrix: the probability of each channel for each model energy."""
 
-    kind: ClassVar[str] = "rmf"
+    kind: str = "rmf"
 
     @property
     def matrix(self) -> csr_array:
@@ -123,25 +106,3 @@ class RMF(Response):
 
     def _load(self, path: Path) -> dict[str, Any]:
         return read_rmf(path)
-
-
-class ARF(Response):
-    """An effective area against energy."""
-
-    kind: ClassVar[str] = "arf"
-
-    @property
-    def area_cm2(self) -> np.ndarray:
-        """The area in cm2, (model energies,)."""
-        area: np.ndarray = self.content["area"]
-        return area
-
-    @property
-    def area(self) -> Quantity:
-        """The area in each model energy bin."""
-        import astropy.units as u
-
-        return self.area_cm2 * u.cm**2
-
-    def _load(self, path: Path) -> dict[str, Any]:
-        return read_arf(path)

@@ -1,4 +1,4 @@
-"""Drawing responses; a nominal one says that it is not calibrated."""
+"""The picture of a redistribution matrix."""
 
 from __future__ import annotations
 
@@ -6,39 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.view.figure import CURVE_SIZE, IMAGE_SIZE, SOURCE, new_axes
+from xtendsrc.view.figure import IMAGE_SIZE, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from xtendsrc.products.rmf.product import ARF, RMF
-
-
-def view_arf(
-    product: ARF,
-    ax: Axes | None = None,
-    *,
-    figure: Figure | None = None,
-    position: tuple[int, int, int] = (1, 1, 1),
-    title: str | None = None,
-) -> Axes:
-    """Draw an effective area against energy."""
-    if ax is None:
-        ax = new_axes(CURVE_SIZE, figure, position)
-    low, high = product.energies.value.T
-    area = product.area_cm2
-    ax.plot((low + high) / 2, area, c=SOURCE, lw=1)
-    ax.set_xscale("log")
-    seen = np.flatnonzero(area > 0)
-    if seen.size:
-        ax.set_xlim(low[seen[0]] or high[seen[0]], high[seen[-1]])
-    ax.set_ylim(bottom=0)
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_xlabel("Energy (keV)")
-    ax.set_ylabel("Effective area (cm$^2$)")
-    _mark(ax, product, title)
-    return ax
+    from xtendsrc.products.arf.product import ARF
+    from xtendsrc.products.rmf.product import RMF
 
 
 def view_rmf(
@@ -62,10 +37,11 @@ def view_rmf(
     ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ probability a channel", fraction=0.046, pad=0.02)
     ax.set_xlabel("Channel energy (keV)")
     ax.set_ylabel("Photon energy (keV)")
-    _mark(ax, product, title)
+    mark(ax, product, title)
     return ax
 
 
-def _mark(ax: Axes, product: RMF | ARF, title: str | None) -> None:
+def mark(ax: Axes, product: RMF | ARF, title: str | None) -> None:
+    """Write the title, which says so where a response is nominal."""
     nominal = "" if product.calibrated else "   (nominal response: not calibrated)"
     ax.set_title((product.title if title is None else title) + nominal, fontsize=10)

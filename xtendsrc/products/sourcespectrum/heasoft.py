@@ -16,11 +16,10 @@ import numpy as np
 
 from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
-from xtendsrc.engines.native.selection import Batch
 from xtendsrc.errors import RequestError
 from xtendsrc.instrument import SKY_SIZE
-from xtendsrc.products.sourcespectrum import native as ours
-from xtendsrc.products.sourcespectrum.native import covered, read_map, region_backscal
+from xtendsrc.measure.backscal import covered, read_map, region_backscal
+from xtendsrc.products.sourcespectrum.native import grouped, grouping
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 
@@ -65,11 +64,11 @@ def _exposed_area(job: Job, bench: Bench) -> tuple[RegionSet, float, float]:
     InputFileError
         The map is binned.
     """
-    raw = job.request.spectrum  # type: ignore[attr-defined]  # requests of this kind have one
-    batch = Batch([job], bench.scratch)
-    expected = region_backscal(job, batch, raw, job.needs["expmap"])
+    request: Any = job.request
+    raw, events = request.spectrum, bench.events(job)
+    expected = region_backscal(events, raw, request.expmap.frame, job.needs["expmap"])
     image, norm = read_map(job.needs["expmap"])
-    wanted = batch.events(job).region(raw.region, raw.exclude_calibration).pixel_region
+    wanted = events.region(raw.region, raw.exclude_calibration).pixel_region
     ny, nx = image.shape
     whole = Shape("box", ((nx + 1) / 2, (ny + 1) / 2, nx, ny, 0.0))
     return wanted or RegionSet("SKY", (whole,)), norm, expected
@@ -131,7 +130,7 @@ def _group_ourselves(job: Job, bench: Bench, path: Path) -> Path:
     target = bench.path("grouped.pha")
     with fits.open(path, memmap=False) as hdus:
         table = hdus["SPECTRUM"]
-        hdus["SPECTRUM"] = ours._grouped(table, ours._grouping(table, job, request.grouping))
+        hdus["SPECTRUM"] = grouped(table, grouping(table, job, request.grouping))
         hdus.writeto(target)
     return target
 

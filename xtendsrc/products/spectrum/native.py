@@ -19,12 +19,11 @@ marks the bins of its events (extractor leaves the map out).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.engines.native.cards import (
+from xtendsrc.events.cards import (
     axis_cards,
     column_axes,
     content_cards,
@@ -32,129 +31,17 @@ from xtendsrc.engines.native.cards import (
     write,
 )
 from xtendsrc.events.fitsblocks import Column, table_bytes
-from xtendsrc.products.image.native import COLUMNS, Grid, count, flat_index, nint
+from xtendsrc.measure.grid import COLUMNS, Grid, count, flat_index
+from xtendsrc.measure.weightedmap import Rotation, WeightedMap, fit_rotation, histogram, weighted_map, whole_map
 
 if TYPE_CHECKING:
-    from xtendsrc.engines.native.selection import Batch, EventMasks, RegionRows, SelectedEvents
+    from xtendsrc.engines.native.batch import Batch
     from xtendsrc.engines.protocol import Job, Made
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.fitsblocks import CardValues
+    from xtendsrc.measure.selection import EventMasks, RegionRows, SelectedEvents
 
 WMAP_BINNING = 8
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """How DET positions lie on the SKY grid: a rotation about the middle of DET and a shift, in pixels.
-
-    Parameters
-    ----------
-    sky, det : (float, float)
-        The same point in both coordinates.
-    angle : float
-        Radians; ``x = x0 + u cos + v sin`` and ``y = y0 - u sin + v cos``, with (u, v) from the DET point.
-    """
-
-    sky: tuple[float, float]
-    det: tuple[float, float]
-    angle: float
-
-    def to_sky(self, detx: np.ndarray, dety: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """SKY pixel coordinates of DET ones."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        u, v = detx - self.det[0], dety - self.det[1]
-        return self.sky[0] + u * cos + v * sin, self.sky[1] - u * sin + v * cos
-
-
-def fit_rotation(
-    sky: tuple[np.ndarray, np.ndarray], det: tuple[np.ndarray, np.ndarray], centre: tuple[float, float]
-) -> Rotation | None:
-    """Least-squares rotation and shift that take DET to SKY positions (Kabsch 1976, in two dimensions).
-
-    Parameters
-    ----------
-    sky, det : (ndarray, ndarray)
-        Positions of the same events, pixels.
-    centre : (float, float)
-        The DET point to rotate about.
-
-    Returns
-    -------
-    Rotation or None
-        None if the events have fewer than two distinct positions.
-    """
-    if not sky[0].size:
-        return None
-    x, y, u, v = (np.asarray(a, dtype=np.float64) for a in (*sky, *det))
-    mean = [a.mean() for a in (x, y, u, v)]
-    x, y, u, v = (a - m for a, m in zip((x, y, u, v), mean, strict=True))
-    along, across = (x * u + y * v).sum(), (x * v - y * u).sum()
-    if along == 0 and across == 0:
-        return None
-    turned = Rotation((0.0, 0.0), centre, float(np.arctan2(across, along)))
-    dx, dy = turned.to_sky(mean[2], mean[3])
-    return Rotation((float(mean[0] - dx), float(mean[1] - dy)), centre, turned.angle)
-
-
-def histogram(pi: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
-    """Counts a channel; events outside the legal channels are left out.
-
-    Parameters
-    ----------
-    pi : ndarray
-        Channels of the events.
-    limits : (int, int)
-        First and last legal channel, inclusive.
-
-    Returns
-    -------
-    ndarray of int32
-        One value a channel.
-    """
-    low, high = limits
-    pi = nint(pi)
-    pi = pi[(pi >= low) & (pi <= high)]
-    return np.bincount(pi - low, minlength=high - low + 1).astype(np.int32)
-
-
-@dataclass(frozen=True)
-class WeightedMap:
-    """A weighted map and its place on the detector.
-
-    Parameters
-    ----------
-    data : ndarray of float32, shape (ny, nx)
-        Counts a bin; -1 outside the region.
-    first : (int, int)
-        1-based number of the first bin in x and y on the whole DET grid.
-    """
-
-    data: np.ndarray
-    first: tuple[int, int]
-
-
-def weighted_map(counts: np.ndarray, inside: np.ndarray) -> WeightedMap:
-    """Mark what is outside the region and cut out what is inside.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (ny, nx)
-        Counts on the whole binned DET grid.
-    inside : ndarray of bool, shape (ny, nx)
-        Which bins belong to the region; at least one.
-    """
-    return _cut(np.where(inside, counts, -1), inside)
-
-
-def whole_map(counts: np.ndarray) -> WeightedMap:
-    """Cut out what has counts; without any, the map is the whole grid."""
-    return _cut(counts, counts > 0 if counts.any() else np.ones(counts.shape, dtype=bool))
-
-
-def _cut(values: np.ndarray, inside: np.ndarray) -> WeightedMap:
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    data = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
-    return WeightedMap(data, (int(columns[0]) + 1, int(rows[0]) + 1))
 
 
 def make_spectrum(job: Job, batch: Batch) -> Made:

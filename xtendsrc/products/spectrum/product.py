@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import numpy as np
 
 from xtendsrc.errors import CalibrationMissingError, GridMismatchError, InputFileError, InputNotFoundError
 from xtendsrc.fit.spectrumfile import LINKS, linked_file, read_spectrum
 from xtendsrc.instrument import EV_PER_CHANNEL
+from xtendsrc.products.arf.product import ARF
 from xtendsrc.products.base import Product
-from xtendsrc.products.request import SourceSpectrumRequest
-from xtendsrc.products.rmf.product import ARF, RMF
+from xtendsrc.products.rmf.product import RMF
+from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class Spectrum(Product):
     its background and its responses; `Spectrum.read` follows BACKFILE, RESPFILE and ANCRFILE of any OGIP file.
     """
 
-    kind: ClassVar[str] = "spectrum"
+    kind: str = "spectrum"
     _given: Mapping[str, Path] = MappingProxyType({})
 
     @classmethod
@@ -220,7 +221,7 @@ class Spectrum(Product):
     def response_kind(self) -> str:
         """``"calibrated"``, ``"nominal"`` if the RMF or the ARF is nominal, or ``"none"``; as declared, if declared."""
         if self._request is not None:
-            declared = (getattr(self._request, name, None) for name in ("rmf", "arf"))
+            declared = (self._declared(name) for name in ("rmf", "arf"))
             kinds = {request.response for request in declared if request is not None}
         else:
             there = [name for name in ("rmf", "arf") if self._has(name)]
@@ -329,14 +330,22 @@ class Spectrum(Product):
     def _has(self, what: str) -> bool:
         if self._request is None:
             return self._linked(what, check=False) is not None
-        return getattr(self._request, what, None) is not None
+        return self._declared(what) is not None
+
+    def _declared(self, what: str) -> Any:
+        """Return the request of a related product that is, or can be, made here; None if there is none."""
+        if what in self.request.optional_needs():
+            from xtendsrc.generate.plan import States, preference
+
+            return States().needs(self.request, preference("auto", self.target)).get(what)
+        return getattr(self._request, what, None)
 
     def _response(self, what: str, cls: Any) -> Any:
         if self._request is not None:
-            request = getattr(self._request, what, None)
+            request = self._declared(what)
             if request is None:
                 raise CalibrationMissingError(
-                    f"{self!r} was declared without {what.upper()}: a calibrated one needs HEASoft and CALDB"
+                    f"{self!r} has no {what.upper()} here: a calibrated one needs HEASoft and CALDB"
                     if isinstance(self._request, SourceSpectrumRequest)
                     else f"{self!r} is the raw counts of a region and has no {what.upper()}",
                     'use src.spectrum(response="nominal") for a nominal one, which is not calibrated; '

@@ -16,25 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from xtendsrc.engines.native.cards import common_cards, creator, standard_cards, table_block
-from xtendsrc.engines.protocol import Made
 from xtendsrc.errors import GTIError, MissingColumnError, MissingKeywordError, RegionError
-from xtendsrc.events.eventlist import EventList
+from xtendsrc.events.cards import common_cards, standard_cards, table_block
 from xtendsrc.events.fitsblocks import hdu_bytes
-from xtendsrc.events.header import check_identity
 from xtendsrc.instrument import Geometry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Hashable
 
-    from xtendsrc.engines.protocol import Job
+    from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.fitsblocks import CardValues
     from xtendsrc.events.gti import GTI
     from xtendsrc.events.selection import Selection
     from xtendsrc.regions import RegionSet
 
-log = logging.getLogger("xtendsrc.engines.native")
+log = logging.getLogger("xtendsrc.measure")
 
 T = TypeVar("T")
 
@@ -279,67 +275,3 @@ class EventMasks:
 
         discs = calibration_discs(self.geometry, frame)
         return discs if region is None else region.exclude(discs.shapes)
-
-
-class Batch:
-    """What the jobs of one call share: event lists, masks, unbinned images, finished tables.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-        All of the call, so that it is known which images are wanted in several binnings.
-    scratch : Path
-        Directory for the files.
-    """
-
-    def __init__(self, jobs: Sequence[Job], scratch: Path) -> None:
-        self.jobs = tuple(jobs)
-        self.scratch = scratch
-        self._events: dict[tuple[str, ...], EventMasks] = {}
-        self._unbinned: dict[Hashable, np.ndarray] = {}
-        self._wanted = {self._image_of(job) for job in jobs if getattr(job.request, "binning", None) == 1}
-
-    def events(self, job: Job) -> EventMasks:
-        """Event list of a job; each is read once.
-
-        Raises
-        ------
-        InputFileError
-            If it is of another observation or data class than the job, or cannot be read.
-        """
-        paths = tuple(job.files["events"])
-        if paths not in self._events:
-            self._events[paths] = EventMasks(EventList.read(paths))
-        check_identity(self._events[paths].list.header, paths[0], job.request.obs_id, job.request.dataclass)
-        return self._events[paths]
-
-    def path(self, job: Job) -> Path:
-        """File in scratch for a job's product."""
-        return self.scratch / f"{job.request.kind}_{job.request.key}.fits"
-
-    def wants_unbinned(self, job: Job) -> bool:
-        """Whether the unbinned image of the same events is one of the products: others are then summed from it."""
-        return self._image_of(job) in self._wanted
-
-    def unbinned(self, job: Job, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The unbinned image of a job's events, kept until another selection's is asked for."""
-        key = self._image_of(job)
-        if key not in self._unbinned:
-            self._unbinned = {key: compute()}
-        return self._unbinned[key]
-
-    @staticmethod
-    def _image_of(job: Job) -> Hashable:
-        request: Any = job.request
-        if request.kind != "image":
-            return None
-        return tuple(job.files["events"]), request.selection, request.frame
-
-    def made(self, path: Path, events: EventMasks, warnings: tuple[str, ...] = ()) -> Made:
-        """Describe a finished file."""
-        return Made(
-            path=str(path),
-            engine="native",
-            versions={"xtendsrc": creator().partition(" ")[2], "numpy": np.__version__},
-            warnings=(*events.warnings, *warnings),
-        )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.gti import GTI
-    from xtendsrc.products.image.native import Grid
+    from xtendsrc.measure.grid import Grid
 
 SECONDS_PER_DAY = 86400.0
 

@@ -1,0 +1,36 @@
+from . import archive as archive
+from . import caldb as caldb
+from . import errors as errors
+from . import fit as fit
+from . import instrument as instrument
+from . import regions as regions
+from . import responses as responses
+from . import simulate as simulate
+from .engines import heasoft as heasoft
+from .errors import XtendsrcError as XtendsrcError
+from .events.gti import GTI as GTI
+from .generate import compute as compute
+from .generate import plan as plan
+from .generate import process as process
+from .products.arf.product import ARF as ARF
+from .products.base import Product as Product
+from .products.collection import Products as Products
+from .products.expmap.product import ExpMap as ExpMap
+from .products.fit.product import Fit as Fit
+from .products.image.product import Image as Image
+from .products.lightcurve.product import LightCurve as LightCurve
+from .products.netcurve.product import NetCurve as NetCurve
+from .products.ratemap.product import RateMap as RateMap
+from .products.rmf.product import RMF as RMF
+from .products.spectrum.combine import combine_spectra as combine_spectra
+from .products.spectrum.product import Spectrum as Spectrum
+from .registry import Registry as Registry
+from .settings import settings as settings
+from .source.dataclass import DataClass as DataClass
+from .source.observation import Observation as Observation
+from .source.sample import Sample as Sample
+from .source.source import ExtendedSource as ExtendedSource
+from .source.source import PointSource as PointSource
+from .source.source import Source as Source
+
+__version__: str

@@ -1,0 +1,14 @@
+from .index import Entry as Entry
+from .index import Index as Index
+from .index import Query as Query
+from .index import read_index as read_index
+from .needs import Situation as Situation
+from .place import Place as Place
+from .place import find_place as find_place
+from .selection import CalibrationFile as CalibrationFile
+from .selection import catalogue as catalogue
+from .selection import check as check
+from .selection import fetch as fetch
+from .selection import files as files
+from .selection import require as require
+from .selection import version as version

@@ -1,0 +1,23 @@
+"""Products of kind ``raytrace``: ray-trace event file."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from xtendsrc.engines.protocol import Recipe
+from xtendsrc.products.kinds import Kind
+
+KIND = Kind(
+    name="raytrace",
+    title="ray-trace event file",
+    request="xtendsrc.products.raytrace.request:RaytraceRequest",
+    product="xtendsrc.products.base:Product",
+    makers=MappingProxyType(
+        {
+            "heasoft": Recipe(
+                maker="xtendsrc.products.raytrace.heasoft:make_raytrace", tasks=("xaarfgen",), calibration=True
+            ),
+        }
+    ),
+    weight=1000.0,
+)

@@ -1,0 +1,13 @@
+from .effectivearea import ARFResult as ARFResult
+from .effectivearea import arf as arf
+from .rayfile import write_rays as write_rays
+from .redistribution import RMFResult as RMFResult
+from .redistribution import rmf as rmf
+from .shapes import BetaShape as BetaShape
+from .shapes import DiscShape as DiscShape
+from .shapes import ImageShape as ImageShape
+from .shapes import PointShape as PointShape
+from .sourcerays import TelescopeFiles as TelescopeFiles
+from .sourcerays import source_rays as source_rays
+from .tracing import Trace as Trace
+from .tracing import trace as trace

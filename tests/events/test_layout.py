@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from xtendsrc.archive.layout import discover, find_observations
 from xtendsrc.errors import EncryptedFileError, InputNotFoundError, NoObservationsError
+from xtendsrc.events.eventlist import read_header
 
 STEM = "xa900001010"
 
@@ -143,3 +146,71 @@ def test_observations_of_an_archive_folder(archive, tmp_path):
     assert find_observations(tmp_path / "XRISM") == [other, archive]
     assert find_observations(archive) == [archive]
     assert find_observations(tmp_path / "XRISM/123456789") == []
+
+
+# --- trees as people leave them -------------------------------------------------------------------------------------
+
+
+def test_a_dangling_link_hides_no_file_and_is_told_of(archive):
+    link = archive / "xtend/event_cl/work" / f"{STEM}xtd_p031100010_cl.evt"  # plain: preferred, if it were there
+    link.parent.mkdir()
+    link.symlink_to("/no/longer/there")
+    files = discover(archive)
+    assert names(files.roles("31100010"))["events"] == [f"{STEM}xtd_p031100010_cl.evt.gz"]
+    assert f"{link} is a link to /no/longer/there, which is not there" in files.notes
+    whole = archive / "xtend/event_cl" / f"{STEM}xtd_p031100010_cl.evt.gz"
+    whole.unlink()
+    with pytest.raises(InputNotFoundError, match="is a link to /no/longer/there"):
+        read_header(discover(archive).roles("31100010")["events"][0])
+
+
+def test_a_link_to_a_file_elsewhere_is_that_file(archive, tmp_path):
+    whole = archive / "xtend/event_cl" / f"{STEM}xtd_p031100010_cl.evt.gz"
+    moved = whole.rename(tmp_path / "elsewhere.gz")
+    whole.symlink_to(moved)
+    assert names(discover(archive).roles("31100010"))["events"] == [whole.name]
+
+
+@pytest.mark.parametrize("role", ["event_cl/{}_cl.evt", "event_uf/{}.bimg"])
+def test_a_fifo_or_a_directory_hides_no_file(archive, role):
+    path = archive / "xtend" / role.format(f"{STEM}xtd_p031100010")
+    before = discover(archive).roles("31100010")
+    os.mkfifo(path)
+    assert discover(archive).roles("31100010") == before
+    path.unlink()
+    path.mkdir()
+    assert discover(archive).roles("31100010") == before
+
+
+def test_the_first_of_several_copies_is_taken_and_the_others_are_told_of(archive):
+    tree(archive, f"xtend/event_cl/copy/{STEM}xtd_p031100010_cl.evt.gz")
+    files = discover(archive)
+    assert files.dataclasses["31100010"].events[0].parent.name == "event_cl"
+    assert any("copy" in note and "is left out" in note for note in files.notes)
+
+
+def test_event_files_of_a_reprocessing_are_chosen_by_their_name(archive):
+    tree(
+        archive, f"xtend/event_cl/{STEM}xtd_p031100010_cl_xpc0.evt", f"xtend/event_cl/{STEM}xtd_p031100010_cl_bary.evt"
+    )
+    plain = discover(archive)
+    assert names(plain.roles("31100010"))["events"] == [f"{STEM}xtd_p031100010_cl.evt.gz"]
+    assert any("events='cl_xpc0' would take it" in note for note in plain.notes)
+    chosen = discover(archive, events="cl_xpc*")
+    assert list(chosen.dataclasses) == ["31100010"]  # the other data class has no such file
+    assert names(chosen.roles("31100010"))["events"] == [f"{STEM}xtd_p031100010_cl_xpc0.evt"]
+    with pytest.raises(NoObservationsError, match=r"_nothing\.evt.*events='cl'"):
+        discover(archive, events="nothing")
+
+
+def test_a_folder_that_may_not_be_read_hides_no_other(archive, monkeypatch):
+    locked = tree(archive.parent / "900002010", "x").parent / "900002010"
+    real = type(locked).iterdir
+
+    def iterdir(self):
+        if self == locked:
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self)
+
+    monkeypatch.setattr(type(locked), "iterdir", iterdir)
+    assert find_observations(archive.parent) == [archive]

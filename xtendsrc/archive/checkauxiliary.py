@@ -50,7 +50,10 @@ def check_bimg(path: str, code: str, events: EventList | None, to: Collector) ->
         to.add("note", "BITPIX", "an integer type", hdu.header["BITPIX"], "codes are rounded")
     found = str(hdu.header.get("DATACLAS", code)).strip().lower()
     to.compare("DATACLAS", code, found, "error", "the image of another data class would give wrong exposures")
-    image = np.rint(file.image(hdu)).astype(int)
+    values = file.image(hdu)
+    if strange := int(np.count_nonzero(~np.isfinite(values))):
+        to.add("warning", "codes", "whole numbers", f"{strange} pixels without a number", "they count as bad")
+    image = np.where(np.isfinite(values), np.rint(values), 2).astype(int)
     if other := set(np.unique(image).tolist()) - CODES:
         shown = ", ".join(map(str, sorted(other)[:8]))
         to.add("warning", "codes", "-1, 0, 1, 2", f"also {shown}", "anything but 0 and 1 counts as bad")

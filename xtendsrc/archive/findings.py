@@ -67,6 +67,16 @@ class Collector:
             yield
         except XtendsrcError as error:
             self.add("error", subject, "can be read", error.what, error.next_step or "this check could not be made")
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            ArithmeticError,
+            OSError,
+        ) as error:  # what a check did not foresee is a finding too, and stops no other check
+            self.add(
+                "error", subject, "can be read", f"{type(error).__name__}: {error}", "this check could not be made"
+            )
 
 
 def _same(a: Any, b: Any) -> bool:

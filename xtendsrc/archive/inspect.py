@@ -12,7 +12,7 @@ from xtendsrc.archive.checkauxiliary import check_bimg, check_ehk, check_fpix, c
 from xtendsrc.archive.checkevents import check_clock, check_dead_time, form_checks
 from xtendsrc.archive.checkgeometry import check_calibration, check_footprints, check_sky, check_values
 from xtendsrc.archive.findings import SEVERITIES, Collector, Finding
-from xtendsrc.archive.layout import discover, unknown_names
+from xtendsrc.archive.layout import CLEANED, discover, unknown_names
 from xtendsrc.errors import XtendsrcError
 from xtendsrc.events.eventlist import EventList
 from xtendsrc.events.fitsfile import open_fits
@@ -39,7 +39,7 @@ MISSING_OF_CLASS = {
 __all__ = ["Finding", "inspect", "inspect_dataclass", "inspect_files"]
 
 
-def inspect(path: str | Path, output: str | Path | None = None) -> list[Finding]:
+def inspect(path: str | Path, output: str | Path | None = None, events: str = CLEANED) -> list[Finding]:
     """Compare the files of an ObsID with what is assumed about them.
 
     Parameters
@@ -48,6 +48,8 @@ def inspect(path: str | Path, output: str | Path | None = None) -> list[Finding]
         Directory of the ObsID.
     output : str or pathlib.Path, optional
         Output directory, whose own processing is preferred, as for `xtendsrc.Observation`.
+    events : str, optional
+        Which cleaned event files are taken, as for `xtendsrc.Observation`.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def inspect(path: str | Path, output: str | Path | None = None) -> list[Finding]
     InputNotFoundError, EncryptedFileError, NoObservationsError
         If there is nothing to inspect.
     """
-    files = discover(path, output)
+    files = discover(path, output, events)
     found = inspect_files(files)
     for dataclass in files.dataclasses.values():
         found += inspect_dataclass(files, dataclass)

@@ -9,9 +9,11 @@ that the guide leaves out).
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +23,12 @@ from xtendsrc.events.filebytes import encrypted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+logger = logging.getLogger(__name__)
+
 PACKED = r"(?P<gz>\.gz)?(?P<gpg>\.(gpg|pgp))?$"
 EVENT_NAME = re.compile(
     r"^xa(?P<obsid>\d{9})xtd_(?P<type>[psa])(?P<split>\d)(?P<code>[0-9a-fA-F]{8})"
-    r"(?P<level>_uf|_cl)?\.(?P<ext>evt|bimg|fpix)" + PACKED
+    r"(?P<level>_uf|_cl\w*)?\.(?P<ext>evt|bimg|fpix)" + PACKED
 )
 AUXILIARY_NAMES = {
     "att": re.compile(r"^xa(?P<obsid>\d{9})\.att" + PACKED),
@@ -34,12 +38,9 @@ AUXILIARY_NAMES = {
     "gen_gti": re.compile(r"^xa(?P<obsid>\d{9})_gen\.gti" + PACKED),
     "hk": re.compile(r"^xa(?P<obsid>\d{9})xtd_a0\.hk\d?" + PACKED),
 }
-KINDS = {
-    ("_cl", "evt"): "events",
-    ("_uf", "evt"): "uf_events",
-    (None, "bimg"): "bimg",
-    (None, "fpix"): "fpix",
-}
+ROLES = ("events", "uf_events", "bimg", "fpix")
+CLEANED = "cl"
+"""What cleaned event files of the archive are called before ``.evt``."""
 OBS_ID = re.compile(r"^\d{9}$")
 NOT_XTEND = {"resolve", "log", "products"}
 DEPTH = 4
@@ -131,9 +132,20 @@ class _Named:
     split: int
     packed: bool
     encrypted: bool
+    level: str = ""
+    is_file: bool = True
+
+    @property
+    def trouble(self) -> str:
+        """Why the file cannot be opened, in words; empty if it is a regular file."""
+        if self.is_file:
+            return ""
+        if self.path.is_symlink() and not self.path.exists():
+            return f"is a link to {self.path.readlink()}, which is not there"
+        return "is no regular file"
 
 
-def discover(path: str | Path, output: str | Path | None = None) -> ObservationFiles:
+def discover(path: str | Path, output: str | Path | None = None, events: str = CLEANED) -> ObservationFiles:
     """Find the files of one observation.
 
     Parameters
@@ -143,6 +155,9 @@ def discover(path: str | Path, output: str | Path | None = None) -> ObservationF
     output : str or pathlib.Path, optional
         Output directory; event files of the user's own processing under ``<output>/<obsid>`` are preferred to the
         archive's, a whole data class at a time.
+    events : str, optional
+        Which cleaned event files are taken: what their names have before ``.evt``, with ``*`` and ``?`` as in file
+        names. ``cl_xpc*`` takes those of a reprocessing that are called ``xa<obsid>xtd_p0300000a0_cl_xpc0.evt``.
 
     Returns
     -------
@@ -164,11 +179,11 @@ def discover(path: str | Path, output: str | Path | None = None) -> ObservationF
     named = list(_named(directory))
     obs_id = _obs_id(directory, named)
     notes = [f"{n.path} belongs to ObsID {n.obs_id} and is left out" for n in named if n.obs_id != obs_id]
-    named = [n for n in named if n.obs_id == obs_id]
-    own = _own(output, obs_id, directory)
+    named = _of_level([n for n in named if n.obs_id == obs_id], events, notes)
+    own = _of_level(_own(output, obs_id, directory), events, notes)
     dataclasses, secret = _dataclasses(named, own, notes)
     if not dataclasses:
-        raise _nothing(directory, secret)
+        raise _nothing(directory, secret, events, notes)
     auxiliary = {}
     for role in AUXILIARY_NAMES:
         files = [n for n in named if n.role == role]
@@ -182,6 +197,17 @@ def discover(path: str | Path, output: str | Path | None = None) -> ObservationF
         tuple(sorted(secret)),
         tuple(notes),
     )
+
+
+def _of_level(named: list[_Named], events: str, notes: list[str]) -> list[_Named]:
+    """Leave out cleaned event files of another name than asked for."""
+    kept = []
+    for n in named:
+        if n.role != "events" or fnmatchcase(n.level, events):
+            kept.append(n)
+        else:
+            notes.append(f"{n.path} is left out; events={n.level!r} would take it")
+    return kept
 
 
 def find_observations(root: str | Path) -> list[Path]:
@@ -236,9 +262,13 @@ def _is_known(name: str) -> bool:
 
 
 def _is_observation(directory: Path) -> bool:
-    if (directory / "xtend").is_dir() and OBS_ID.match(directory.name):
-        return True
-    return any((named := _parse(p)) is not None and bool(named.code) for p in directory.iterdir())
+    try:
+        if (directory / "xtend").is_dir() and OBS_ID.match(directory.name):
+            return True
+        return any((named := _parse(p)) is not None and bool(named.code) for p in directory.iterdir())
+    except OSError as error:
+        logger.warning("%s cannot be looked into: %s", directory, error)
+        return False
 
 
 def _walk(top: Path) -> Iterator[Path]:
@@ -260,15 +290,24 @@ def _parse(path: Path) -> _Named | None:
     """Read a file's name; None for names that play no role, slew files among them."""
     match = EVENT_NAME.match(path.name)
     if match:
-        role = KINDS.get((match["level"], match["ext"]))
-        if role is None or match["type"] == "s":
+        level = (match["level"] or "").removeprefix("_")
+        role = match["ext"] if match["ext"] != "evt" else "uf_events" if level == "uf" else "events" if level else None
+        if role is None or match["type"] == "s" or (level and match["ext"] != "evt"):
             return None
-        code, split = match["code"].lower(), int(match["split"])
-        return _Named(path, match["obsid"], role, code, split, bool(match["gz"]), bool(match["gpg"]))
+        code, split, packed = match["code"].lower(), int(match["split"]), bool(match["gz"])
+        return _Named(path, match["obsid"], role, code, split, packed, bool(match["gpg"]), level, _is_file(path))
     for role, pattern in AUXILIARY_NAMES.items():
         if match := pattern.match(path.name):
-            return _Named(path, match["obsid"], role, "", 0, bool(match["gz"]), bool(match["gpg"]))
+            packed, locked = bool(match["gz"]), bool(match["gpg"])
+            return _Named(path, match["obsid"], role, "", 0, packed, locked, is_file=_is_file(path))
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _obs_id(directory: Path, named: Iterable[_Named]) -> str:
@@ -303,7 +342,7 @@ def _dataclasses(
     for code in sorted({n.code for n in (*archive, *own) if n.code}):
         mine = any(n.code == code and n.role == "events" and not n.encrypted for n in own)
         roles: dict[str, tuple[Path, ...]] = {}
-        for role in KINDS.values():
+        for role in ROLES:
             for files in (own, archive) if mine else (archive,):
                 chosen = _readable([n for n in files if n.code == code and n.role == role], secret, notes)
                 roles[role] = roles.get(role) or chosen
@@ -317,11 +356,14 @@ def _dataclasses(
 
 
 def _readable(files: list[_Named], secret: set[Path], notes: list[str]) -> tuple[Path, ...]:
-    """One file of each split counter, in order: plain before gzipped, the shallower folder first."""
+    """One file of each split counter, in order: regular files, plain before gzipped, the shallower folder first."""
     best: dict[int, _Named] = {}
-    for n in sorted((f for f in files if not f.encrypted), key=lambda f: (f.packed, len(f.path.parts), str(f.path))):
+    order = sorted(files, key=lambda f: (not f.is_file, f.packed, len(f.path.parts), str(f.path)))
+    for n in (f for f in order if not f.encrypted):
         kept = best.setdefault(n.split, n)
-        if kept is not n and kept.path != n.path.with_suffix(""):
+        if n.trouble:
+            notes.append(f"{n.path} {n.trouble}")
+        elif kept is not n and kept.path != n.path.with_suffix(""):
             notes.append(f"{n.path} is left out; {kept.path} is taken")
     secret |= {f.path for f in files if f.encrypted and f.split not in best}
     if 0 in best:
@@ -330,11 +372,14 @@ def _readable(files: list[_Named], secret: set[Path], notes: list[str]) -> tuple
     return tuple(best[s].path for s in sorted(best))
 
 
-def _nothing(directory: Path, secret: Iterable[Path]) -> Exception:
+def _nothing(directory: Path, secret: Iterable[Path], events: str = CLEANED, notes: Iterable[str] = ()) -> Exception:
     hidden = sorted(p for p in secret if "_cl.evt" in p.name) or sorted(secret)
     if hidden:
         return encrypted(hidden[0])
+    others = [note for note in notes if "events=" in note]
     return NoObservationsError(
-        f"{directory}: there is no cleaned Xtend event file (xa<obsid>xtd_p*_cl.evt[.gz]) here.",
-        "give the directory of one ObsID, or run `xtendsrc inspect` on it.",
+        f"{directory}: there is no cleaned Xtend event file (xa<obsid>xtd_p*_{events}.evt[.gz]) here.",
+        f"choose another name: {others[0]}."
+        if others
+        else "give the directory of one ObsID, or run `xtendsrc inspect` on it.",
     )

@@ -26,6 +26,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("path", help="directory of an ObsID, or an archive folder with several")
     parser.add_argument("--output", help="output directory whose own processing is preferred")
+    parser.add_argument(
+        "--events", default="cl", metavar="NAME", help="event files called ..._NAME.evt, * allowed (cl)"
+    )
     parser.add_argument("--no-notes", action="store_true", help="errors and warnings only")
     parser.set_defaults(run=run)
 
@@ -39,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     worst = 0
     for path in find_observations(args.path) or [Path(args.path)]:
         try:
-            _print_files(discover(path, args.output))
-            findings = inspect(path, args.output)
+            _print_files(discover(path, args.output, args.events))
+            findings = inspect(path, args.output, args.events)
         except XtendsrcError as error:
             print(f"error: {error}")
             worst = 1
@@ -62,7 +65,8 @@ def _print_files(files: ObservationFiles) -> None:
 
 def _print_role(role: str, paths: Sequence[Path], indent: int = 2) -> None:
     for path in paths:
-        print(f"{' ' * indent}{role:<10} {path.name:<50} {path.stat().st_size / 1e6:9.2f} MB")
+        size = f"{path.stat().st_size / 1e6:9.2f} MB" if path.is_file() else "no regular file"
+        print(f"{' ' * indent}{role:<10} {path.name:<50} {size}")
 
 
 def _facts(files: ObservationFiles, code: str) -> str:

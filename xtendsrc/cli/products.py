@@ -40,6 +40,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("target", nargs="*", help="a name, or RA and Dec in degrees, or sexagesimal in quotes (ICRS)")
     parser.add_argument("--archive", default="XRISM", help="archive directory (XRISM)")
+    parser.add_argument(
+        "--events", default="cl", metavar="NAME", help="event files called ..._NAME.evt, * allowed (cl)"
+    )
     parser.add_argument("--output", default="XRISM_output", help="output directory (XRISM_output)")
     _add_source(parser.add_argument_group("the source"))
     _add_choice(parser.add_argument_group("what is made"))
@@ -119,7 +122,7 @@ def _holder(args: argparse.Namespace) -> Any:
     if bool(args.target) == bool(args.sample):
         raise RequestError("Give either a source or a table of sources.", "write a TARGET, or --sample TABLE.")
     options: dict[str, Any] = {"archive": args.archive, "output": args.output, "interlopers": args.interlopers}
-    options["radius"] = _quantity(args.radius, "2 arcmin")
+    options |= {"radius": _quantity(args.radius, "2 arcmin"), "events": args.events}
     if args.interloper_radius:
         options["interloper_radius"] = _quantity(args.interloper_radius, "1 arcmin")
     if args.sample:

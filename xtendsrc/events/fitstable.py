@@ -90,7 +90,7 @@ class HDU:
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
-        """Columns by upper-case name, in the order of the file.
+        """Columns by upper-case name, in the order of the file; none of what is no table.
 
         Raises
         ------
@@ -98,6 +98,8 @@ class HDU:
             If a format is none, two columns share a name, or their widths do not add up to the row.
         """
         found: dict[str, Column] = {}
+        if not self.is_table:
+            return found
         offset = 0
         for i in range(1, self.integer("TFIELDS", 0, high=999) + 1):
             column = self._column(i, offset)

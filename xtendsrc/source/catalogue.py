@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xtendsrc.archive.layout import CLEANED
 from xtendsrc.errors import XtendsrcError
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Catalogue:
         Directory with ObsID directories at any depth, or one of them.
     output : Registry or path
         Where products of these observations are kept.
+    events : str, optional
+        Which cleaned event files are taken, as for `Observation`.
     """
 
-    def __init__(self, path: str | Path, output: Registry | str | Path) -> None:
+    def __init__(self, path: str | Path, output: Registry | str | Path, events: str = CLEANED) -> None:
         self.path = Path(path)
-        self._output = output
+        self._output, self._events = output, events
 
     @cached_property
     def observations(self) -> dict[str, Observation]:
@@ -49,8 +52,8 @@ class Catalogue:
         found: dict[str, Observation] = {}
         for directory in find_observations(self.path):
             try:
-                observation = Observation(directory, output=self._output)
-            except XtendsrcError as error:
+                observation = Observation(directory, output=self._output, events=self._events)
+            except (XtendsrcError, OSError) as error:
                 logger.warning("%s is left out: %s", directory, error)
                 continue
             if (first := found.setdefault(observation.obs_id, observation)) is not observation:
@@ -62,11 +65,9 @@ class Catalogue:
         chosen = {}
         for obs_id, observation in self.observations.items():
             try:
-                if observation.pointing.separation(position) <= radius and any(
-                    dc.covers(position) for dc in observation.dataclasses.values()
-                ):
+                if observation.pointing.separation(position) <= radius and observation.holding(position):
                     chosen[obs_id] = observation
-            except XtendsrcError as error:
+            except (XtendsrcError, OSError) as error:
                 logger.warning("%s is left out: %s", obs_id, error)
         return chosen
 

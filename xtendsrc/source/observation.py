@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtendsrc.archive.layout import ObservationFiles, discover
+from xtendsrc.archive.layout import CLEANED, ObservationFiles, discover
 from xtendsrc.errors import UnknownDataClassError, XtendsrcError
 from xtendsrc.events.filebytes import encrypted
 from xtendsrc.source.dataclass import DataClass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
     from xtendsrc.registry import Registry
+
+logger = logging.getLogger(__name__)
 
 
 class Observation:
@@ -28,6 +31,9 @@ class Observation:
         Directory of the ObsID, in the archive's tree or as a local pipeline run leaves it.
     output : str, pathlib.Path or Registry, optional
         Where products go; event files of the user's own processing found there come before the archive's.
+    events : str, optional
+        What the names of cleaned event files have before ``.evt``, for instance ``cl_xpc*`` for those of a
+        reprocessing that calls them so; see `xtendsrc.archive.layout.discover`.
 
     Attributes
     ----------
@@ -50,10 +56,12 @@ class Observation:
     >>> obs.dataclasses["31100010"].events["PI"]  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path, output: str | Path | Registry = "XRISM_output") -> None:
+    def __init__(
+        self, path: str | Path, output: str | Path | Registry = "XRISM_output", *, events: str = CLEANED
+    ) -> None:
         self._registry = None if isinstance(output, (str, Path)) else output
         self.output = Path(output if isinstance(output, (str, Path)) else output.root).absolute()
-        self.files: ObservationFiles = discover(path, self.output)
+        self.files: ObservationFiles = discover(path, self.output, events)
         self.path: Path = self.files.path
         self._dataclasses = DataClasses(self)
 
@@ -73,14 +81,32 @@ class Observation:
 
     @cached_property
     def pointing(self) -> SkyCoord:
-        """Where the optical axis points."""
-        geometry = next(iter(self.dataclasses.values())).geometry
-        return geometry.det_to_icrs(*geometry.optical_axis)
+        """Where the optical axis points, by the first data class whose header says so."""
+        first: XtendsrcError | None = None
+        for dc in self.dataclasses.values():
+            try:
+                return dc.geometry.det_to_icrs(*dc.geometry.optical_axis)
+            except XtendsrcError as error:
+                logger.warning("%s %s cannot be used: %s", self.obs_id, dc.code, error)
+                first = first or error
+        assert first is not None  # an observation has a data class at least
+        raise first
 
     @property
     def dataclasses(self) -> DataClasses:
         """Data classes by code, for example ``obs.dataclasses["300000a0"]``."""
         return self._dataclasses
+
+    def holding(self, position: SkyCoord) -> list[DataClass]:
+        """Data classes that read a position; one whose file cannot be read is logged and hides no other."""
+        found = []
+        for dc in self.dataclasses.values():
+            try:
+                if dc.covers(position):
+                    found.append(dc)
+            except (XtendsrcError, OSError) as error:
+                logger.warning("%s %s is left out: %s", self.obs_id, dc.code, error)
+        return found
 
     def __repr__(self) -> str:
         return f"<Observation {self.obs_id}: {', '.join(self.dataclasses)}>"

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from xtendsrc.archive.layout import CLEANED
 from xtendsrc.errors import NoObservationsError, RequestError, XtendsrcError
 from xtendsrc.products.collection import Products
 from xtendsrc.source.interlopers import Interlopers
@@ -100,7 +101,8 @@ class Sample(Sequence[Source]):
         rows = read_table(Path(table)) if isinstance(table, (str, Path)) else table
         where = str(table) if isinstance(table, (str, Path)) else "The table"
         registry = Registry(output)
-        shared = {**options, "archive": Catalogue(archive, registry), "output": registry}
+        observations = Catalogue(archive, registry, options.get("events", CLEANED))
+        shared = {**options, "archive": observations, "output": registry}
         shared["interlopers"] = Interlopers.of(options.get("interlopers"), options.get("interloper_radius"))
         return cls(_sources(rows, where, shared), mutual_interlopers=mutual_interlopers)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from xtendsrc.archive.layout import CLEANED
 from xtendsrc.errors import AmbiguousProductError, NoObservationsError, RegionError, RequestError
 from xtendsrc.events.quantities import arcminutes
 from xtendsrc.products.collection import Products
@@ -68,6 +69,8 @@ class Source:
         Kept for the user; nothing here depends on it.
     download : bool
         Whether to search the archive for public observations and download them into ``archive`` first.
+    events : str, optional
+        Which cleaned event files are taken, by what their names have before ``.evt``; see `Observation`.
 
     Attributes
     ----------
@@ -97,6 +100,7 @@ class Source:
         search_radius: Quantity | None = None,
         redshift: float | None = None,
         download: bool = False,
+        events: str = CLEANED,
     ) -> None:
         import astropy.units as u
 
@@ -114,7 +118,7 @@ class Source:
         self._others = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
         self._shape = None if region is None else source_products.sky_region(region, self.name)
         self.failures: dict[str, str] = {}
-        self._archive, self._output = archive, output
+        self._archive, self._output, self._events = archive, output, events
         if download:
             self._download()
 
@@ -194,7 +198,9 @@ class Source:
         """
         from xtendsrc.source.catalogue import Catalogue
 
-        catalogue = self._archive if isinstance(self._archive, Catalogue) else Catalogue(self._archive, self.registry)
+        catalogue = self._archive
+        if not isinstance(catalogue, Catalogue):
+            catalogue = Catalogue(catalogue, self.registry, self._events)
         found = catalogue.holding(self.position, self.search_radius)
         if not found:
             raise NoObservationsError(
@@ -216,8 +222,8 @@ class Source:
             dc
             for obs in self.observations.values()
             if obs_id is None or obs.obs_id == obs_id
-            for dc in obs.dataclasses.values()
-            if (dataclass is None or str(dc.code) == str(dataclass).lower()) and dc.covers(self.position)
+            for dc in obs.holding(self.position)
+            if dataclass is None or str(dc.code) == str(dataclass).lower()
         ]
         if not chosen:
             asked = {"obs_id": obs_id, "dataclass": dataclass}
@@ -226,7 +232,7 @@ class Source:
         return chosen
 
     def _choices(self) -> str:
-        held = [dc for obs in self.observations.values() for dc in obs.dataclasses.values() if dc.covers(self.position)]
+        held = [dc for obs in self.observations.values() for dc in obs.holding(self.position)]
         pairs = [f"{dc.obs_id} {dc.code}" for dc in held]
         return f"choose among {', '.join(pairs)}."
 

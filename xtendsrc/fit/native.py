@@ -123,9 +123,8 @@ def make_result(problem: Problem, minimum: Minimum, intervals: dict[int, Interva
     kinds = {selection.dataset.response.kind for selection in problem.selections}
     if len(kinds) > 1:
         logger.warning("Calibrated and nominal responses are fitted together; the result counts as nominal.")
-    records = tuple(TermRecord(str(t.model), dict(t.model.settings), t.label, t.data, t.vary) for t in problem.terms)
     return FitResult(
-        terms=records,
+        terms=records(problem.terms),
         parameters=MappingProxyType(_parameters(problem, minimum, values, intervals)),
         covariance=minimum.covariance,
         statistic=minimum.statistic,
@@ -139,6 +138,11 @@ def make_result(problem: Problem, minimum: Minimum, intervals: dict[int, Interva
         start=MappingProxyType(dict(zip(problem.parameters.names, problem.parameters.start.tolist(), strict=True))),
         _problem=problem,
     )
+
+
+def records(terms: Sequence[Term]) -> tuple[TermRecord, ...]:
+    """Return models in words, from which they can be built again."""
+    return tuple(TermRecord(str(t.model), dict(t.model.settings), t.label, t.data, t.vary) for t in terms)
 
 
 def result_at(problem: Problem, free: np.ndarray, engine: str, statistic: float | None = None) -> FitResult:

@@ -55,8 +55,10 @@ def write_dataset(dataset: Dataset, folder: Path, stem: str, cards: Mapping[str,
     return files
 
 
-def write_spectrum(counts: Counts, channels: np.ndarray, path: Path, cards: Mapping[str, Any]) -> None:
-    """Write one spectrum; scales that differ between channels become columns."""
+def write_spectrum(
+    counts: Counts, channels: np.ndarray, path: Path, cards: Mapping[str, Any], *, grouping: bool = False
+) -> None:
+    """Write one spectrum; scales that differ between channels become columns, GROUPING where it is asked for."""
     from astropy.io import fits
 
     whole = counts.stat_error is None
@@ -68,6 +70,8 @@ def write_spectrum(counts: Counts, channels: np.ndarray, path: Path, cards: Mapp
         columns.append(fits.Column("STAT_ERR", "D", unit="count", array=counts.stat_error))
     if counts.quality.any():
         columns.append(fits.Column("QUALITY", "I", array=counts.quality))
+    if grouping:
+        columns.append(fits.Column("GROUPING", "I", array=counts.grouping))
     keywords: dict[str, Any] = {"BACKFILE": "none", "RESPFILE": "none", "ANCRFILE": "none", "CORRFILE": "none"}
     for name, values in (("BACKSCAL", counts.backscal), ("AREASCAL", counts.areascal)):
         if np.ptp(values) > 0:

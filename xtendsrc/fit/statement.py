@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from xtendsrc.errors import RequestError
-from xtendsrc.fit import engines, native
+from xtendsrc.fit import engines, native, xspec
 from xtendsrc.fit.background import BackgroundModel, with_backgrounds
 from xtendsrc.fit.data import FIT_GROUPING
 from xtendsrc.fit.derived import band_kev
@@ -108,17 +108,31 @@ class FitStatement:
         FitResult
             The fit.
         """
-        models = self.models()
-        engine = engines.choose(models, self.engine)
-        models = [engines.prepared(model, engine) for model in models]
-        term = Term(models[0], vary=self.vary)
+        engine = engines.choose(self.models(), self.engine)
+        data, terms, modelled = self._assembled(datasets, spectra, engine)
+        if engine == "xspec":
+            return xspec.fit(data, terms, self.options, modelled)
+        return native.fit(data, terms, self.options, modelled, engine)
+
+    def plan(self, datasets: Sequence[Dataset], spectra: Mapping[str, Dataset] | None = None) -> xspec.XspecPlan:
+        """Return what XSPEC would be told of the fit; parameters are those of `run`, and nothing is run."""
+        data, terms, modelled = self._assembled(datasets, spectra, "xspec")
+        return xspec.plan(data, terms, self.options, modelled)
+
+    def _assembled(
+        self, datasets: Sequence[Dataset], spectra: Mapping[str, Dataset] | None, engine: str
+    ) -> tuple[list[Dataset], list[Term], bool]:
+        """Return data sets and models, and whether models take the place of background spectra."""
+        models = [engines.prepared(model, engine) for model in self.models()]
+        source = Term(models[0], vary=self.vary)
+        if not self.background:
+            return list(datasets), [source], False
         own = spectra or {}
         backgrounds = {
             label: BackgroundModel(model, response, own.get(label), free)
             for (label, _, response, free), model in zip(self.background, models[1:], strict=True)
         }
-        data, terms = with_backgrounds(datasets, term, backgrounds) if backgrounds else (list(datasets), [term])
-        return native.fit(data, terms, self.options, bool(backgrounds), engine)
+        return *with_backgrounds(datasets, source, backgrounds), True
 
 
 def statement(

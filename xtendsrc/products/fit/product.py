@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from xtendsrc.errors import ProductError
 from xtendsrc.fit.resultfile import read_result, write_result
 from xtendsrc.fit.statement import FitStatement, statement
 from xtendsrc.products.base import Product
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from xtendsrc.fit.data import Dataset
     from xtendsrc.fit.measured import FittedParameter, Measured
     from xtendsrc.fit.result import FitResult
+    from xtendsrc.fit.xspec import XspecPlan
     from xtendsrc.products.spectrum.product import Spectrum
 
 
@@ -105,6 +107,19 @@ class Fit(Product):
             own = {label: as_dataset(spectrum) for label, spectrum in self._backgrounds.items()}
             self._found = stamps, self._statement.run(data, own)
         return self._found[1]
+
+    def plan(self) -> XspecPlan:
+        """Return the fit as XSPEC would be told of it: ``pyxspec`` and ``xcm`` are texts, ``write(folder)`` saves all.
+
+        Raises
+        ------
+        ProductError
+            If the fit was read from a file.
+        """
+        if self._statement is None:
+            raise ProductError(f"{self!r} was read without its data.", "fit again to export it.")
+        own = {label: as_dataset(spectrum) for label, spectrum in self._backgrounds.items()}
+        return self._statement.plan([as_dataset(spectrum) for spectrum in self._spectra], own)
 
     # --- what was found ------------------------------------------------------------------------------------------
 

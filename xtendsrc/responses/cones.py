@@ -53,12 +53,12 @@ def face_time(
     with np.errstate(invalid="ignore", divide="ignore"):
         sum_ = -(b + np.copysign(np.sqrt(discriminant), b))
         roots = np.stack([sum_ / a, c / sum_])
+    roots[~np.isfinite(roots)] = -1.0
     best = np.full(len(foil), np.inf)
     for root in roots:
         height = position[2] + root * direction[2]
         real = (root > 0) & (root < best) & (height <= foils.top[foil]) & (height >= foils.bottom[foil])
-        real &= radius + root * change > 0
-        rays = np.flatnonzero(real)
+        rays = np.flatnonzero(real & (radius + root * change > 0))
         x, y = position[:2, rays] + root[rays] * direction[:2, rays]
         rays = rays[inside_span(foils, foil[rays], x, y)]
         best[rays] = root[rays]

@@ -213,7 +213,7 @@ def read_mirror(path: str | Path) -> Mirror:
             instrument=str(mirror.keyword("INSTRUME")).strip(),
             focal_length=_number(mirror, "FOCALLEN"),
             rotation=np.deg2rad(float(mirror.header.get("TELFPROT", 0.0))),
-            aperture=(_number(mirror, "PMINRAD"), _number(mirror, "PMAXRAD")),
+            aperture=_aperture(mirror),
             foils=foils,
             layers=_layers(tables, foils),
             bars=_bars(hdus, housing_shifts(tables), path),
@@ -226,6 +226,15 @@ def _number(table: CalibrationTable, keyword: str) -> float:
     if isinstance(value, str) or not np.isfinite(value):
         raise CalibrationError(f"{table.path}: {keyword} of {table.name} is {value!r}, not a number.", _GET_CALDB)
     return float(value)
+
+
+def _aperture(table: CalibrationTable) -> tuple[float, float]:
+    inner, outer = _number(table, "PMINRAD"), _number(table, "PMAXRAD")
+    if not 0 <= inner < outer:
+        raise CalibrationError(
+            f"{table.path}: the aperture (PMINRAD, PMAXRAD) from {inner:g} to {outer:g} mm is none.", _GET_CALDB
+        )
+    return inner, outer
 
 
 def _check_surface(hdus: fits.HDUList, path: str | Path) -> None:

@@ -1,10 +1,10 @@
 """Rays that reached the focal plane: drawn at the aperture, traced, and kept for any energy and region.
 
 The aperture (and an extended source, and the scattering) is sampled by a sequence that fills its dimensions evenly,
-the additive recurrence with powers of the generalised golden ratio (Niederreiter 1992, section 5.1; Roberts 2018),
-shifted at random. Sixteen independently shifted copies, the replicates, give the statistical error: that of their mean
-(randomised quasi-Monte Carlo, Owen 2013, chapter 17). The shifts come from a counter-based generator seeded for each
-replicate, so that a result depends neither on the number of cores nor on how the work is cut.
+the additive recurrence (Niederreiter 1992, section 5.1; for two dimensions with the generalised golden ratio, Roberts
+2018), shifted at random. Sixteen independently shifted copies, the replicates, give the statistical error: that of
+their mean (randomised quasi-Monte Carlo, Owen 2013, chapter 17). The shifts come from a counter-based generator seeded
+for each replicate, so that a result depends neither on the number of cores nor on how the work is cut.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.optimize import brentq
 
 from xtendsrc.responses.beam import Beam
 from xtendsrc.responses.mirror import PRIMARY, SECONDARY
@@ -28,6 +27,12 @@ if TYPE_CHECKING:
 
 REPLICATES = 16
 """Independent samples, from whose scatter the error follows."""
+
+PLASTIC = 1.32471795724474602596
+"""The real root of x^3 = x + 1, the golden ratio of two dimensions."""
+
+STEP_SIZES = np.array([1 / PLASTIC, 1 / PLASTIC**2, *np.sqrt([2, 3, 5, 7, 11, 13])])
+"""Steps of the sequence in each dimension, modulo 1: best for the two of the aperture, roots of primes beyond."""
 
 PIECE = 8192
 """Most rays traced at once, which bounds the memory."""
@@ -120,10 +125,7 @@ def sequence(
     ndarray, shape (dimensions, points)
         The points; each one is uniform in the cube if the shifts are.
     """
-    dimensions = len(shift)
-    golden = brentq(lambda x: x ** (dimensions + 1) - x - 1, 1.0, 2.0, xtol=1e-15)
-    steps = golden ** -np.arange(1.0, dimensions + 1)
-    return np.mod(shift[:, replicate] + np.outer(steps, number), 1.0)
+    return np.mod(shift[:, replicate] + np.outer(STEP_SIZES[: len(shift)], number), 1.0)
 
 
 @dataclass(frozen=True, eq=False)

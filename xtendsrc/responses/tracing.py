@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
-from xtendsrc.errors import RequestError, UnitsError, XtendsrcWarning
-from xtendsrc.responses.calfile import split_extension
+from xtendsrc.errors import RequestError, XtendsrcWarning
+from xtendsrc.responses.calfile import fingerprint
 from xtendsrc.responses.mirror import read_mirror
 from xtendsrc.responses.passage import Telescope
 from xtendsrc.responses.rays import Rays
@@ -21,6 +20,7 @@ from xtendsrc.responses.reflect import read_optics
 from xtendsrc.responses.sampling import REPLICATES, Arrivals, Source, trace_rays
 from xtendsrc.responses.scatter import read_scattering
 from xtendsrc.responses.shapes import PointShape, Shape, radians
+from xtendsrc.responses.tracerequest import MOST_RAYS, energies_kev, rays_to_draw, relative_goal, sources_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
     from astropy.units import Quantity
     from numpy.typing import NDArray
-
-PHOTONS = 20_000
-"""Rays for each energy and position if neither a number nor a precision is asked for."""
-
-MOST_RAYS = 2**22
-"""Rays of one position beyond which a precision is given up, and more are drawn only for a single energy."""
 
 TINY = np.finfo(np.float64).tiny
 
@@ -63,9 +57,9 @@ class Trace:
     arrivals: tuple[dict[int, Arrivals], ...]
 
     @property
-    def rays_drawn(self) -> int:
-        """Number of rays drawn at the aperture for each position; every energy shares them."""
-        return int(next(iter(self.arrivals[0].values())).drawn.sum())
+    def rays_drawn(self) -> NDArray[np.int64]:
+        """Number of rays drawn at the aperture, (angles,); every energy shares them."""
+        return np.array([next(iter(arrivals.values())).drawn.sum() for arrivals in self.arrivals])
 
     @property
     def effective_area(self) -> Quantity:
@@ -185,7 +179,7 @@ class Trace:
             pointing=np.concatenate(pointing),
             weight=np.concatenate(weight),
             energy=self.energies_kev,
-            injected=np.full((len(self.energies_kev), len(self.sources)), float(self.rays_drawn)),
+            injected=np.tile(self.rays_drawn.astype(np.float64), (len(self.energies_kev), 1)),
             off_axis=np.rad2deg([source.off_axis for source in self.sources]) * 60,
             area=mirror.aperture_area,
             telescope=mirror.telescope,
@@ -201,15 +195,15 @@ class Trace:
         UnitsError
             If they are not energies.
         """
-        other = replace(self, energies_kev=_kev(energies))
+        other = replace(self, energies_kev=energies_kev(energies))
         self.telescope.optics.check_range(other.energies_kev)
         rows = np.unique(self.telescope.scattering.groups(other.energies_kev))
         traced = tuple(
             {
-                int(row): rays.get(int(row)) or trace_rays(self.telescope, source, int(row), 0, self.rays_drawn, 1)
+                int(row): known.get(int(row)) or trace_rays(self.telescope, source, int(row), 0, int(drawn), 1)
                 for row in rows
             }
-            for source, rays in zip(self.sources, self.arrivals, strict=True)
+            for source, known, drawn in zip(self.sources, self.arrivals, self.rays_drawn, strict=True)
         )
         return replace(other, arrivals=traced)
 
@@ -280,10 +274,10 @@ def trace(
     UnitsError
         If an energy or an angle has no fitting unit.
     """
-    kev = _kev(energies)
-    sources = _sources(off_axis, roll, PointShape() if shape is None else shape, seed)
-    goal = _goal(precision)
-    count = _count(photons, goal, len(kev))
+    kev = energies_kev(energies)
+    sources = sources_at(off_axis, roll, PointShape() if shape is None else shape, seed)
+    goal = relative_goal(precision)
+    count = rays_to_draw(photons, goal, len(kev))
     telescope = _telescope(mirror, reflectivity, scattering)
     threads = (os.cpu_count() or 1) if cores is None else max(1, int(cores))
     rows = np.unique(telescope.scattering.groups(kev))
@@ -305,7 +299,7 @@ def _refined(result: Trace, goal: float, threads: int) -> Trace:
         worst = float(np.max(error / np.maximum(area, TINY), initial=0.0))
         if worst <= goal:
             return result
-        count = result.rays_drawn
+        count = int(result.rays_drawn[0])
         if count >= MOST_RAYS:
             warnings.warn(
                 f"The relative error of an effective area is {worst:.2%} after {count} rays, not {goal:.2%}.",
@@ -321,73 +315,15 @@ def _refined(result: Trace, goal: float, threads: int) -> Trace:
         result = replace(result, arrivals=(rays,))
 
 
-_telescopes: dict[str, Telescope] = {}
-
-
 def _telescope(mirror: str | Path, reflectivity: str | Path, scattering: str | Path | None) -> Telescope:
-    """Read the telescope, or take it from the last call if the files have not changed."""
-    key = hashlib.sha256()
-    for path in (mirror, reflectivity, scattering):
-        file = None if path is None else split_extension(path)[0].absolute()
-        stat = file.stat() if file is not None and file.is_file() else None
-        key.update(repr((file, stat and (stat.st_size, stat.st_mtime_ns))).encode())
-    if key.hexdigest() not in _telescopes:
-        described = read_mirror(mirror)
-        telescope = Telescope(described, read_optics(reflectivity, described), read_scattering(scattering, described))
-        _telescopes.clear()
-        _telescopes[key.hexdigest()] = telescope
-    return _telescopes[key.hexdigest()]
+    files = (mirror, reflectivity) if scattering is None else (mirror, reflectivity, scattering)
+    return _read_telescope(mirror, reflectivity, scattering, tuple(fingerprint(path) for path in files))
 
 
-def _kev(energies: Quantity) -> NDArray[np.float64]:
-    try:
-        kev = np.atleast_1d(u.Quantity(energies).to_value(u.keV))
-    except (u.UnitConversionError, TypeError) as error:
-        raise UnitsError(f"energies = {energies!r} are no energies.", "give them as [1, 4] * u.keV.") from error
-    if kev.ndim != 1 or not kev.size or not np.isfinite(kev).all() or (kev <= 0).any():
-        raise RequestError(f"energies = {energies} are not a list of positive energies.", "give [1, 4] * u.keV.")
-    return kev
-
-
-def _sources(off_axis: Quantity, roll: Quantity, shape: Shape, seed: int) -> tuple[Source, ...]:
-    angles = np.atleast_1d(radians(off_axis, "off_axis"))
-    rolls = np.atleast_1d(radians(roll, "roll"))
-    if len(rolls) == 1:
-        rolls = np.repeat(rolls, len(angles))
-    if angles.ndim != 1 or angles.shape != rolls.shape or not angles.size:
-        raise RequestError(
-            f"There are {angles.size} off-axis angles and {rolls.size} rolls.", "give one roll, or one for each angle."
-        )
-    if not (np.isfinite(angles).all() and np.isfinite(rolls).all()) or (np.abs(angles) >= np.pi / 2).any():
-        raise RequestError("The angles must be finite and the source in front of the telescope.", "check off_axis.")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise RequestError(f"seed = {seed!r} is not a number from 0.", "give an integer that is not negative.")
-    return tuple(Source(float(a), float(r), shape, int(seed)) for a, r in zip(angles, rolls, strict=True))
-
-
-def _goal(precision: float | Quantity | None) -> float | None:
-    if precision is None:
-        return None
-    try:
-        goal = float(u.Quantity(precision).to_value(u.one))
-    except (u.UnitConversionError, TypeError) as error:
-        raise UnitsError(f"precision = {precision!r} is not a fraction.", "give 0.005 or 0.5 * u.percent.") from error
-    if not 0 < goal < 1:
-        raise RequestError(f"precision = {precision} is not between 0 and 1.", "give 0.005 or 0.5 * u.percent.")
-    return goal
-
-
-def _count(photons: int | None, goal: float | None, energies: int) -> int:
-    """Rays to draw at once for a position."""
-    if photons is not None and goal is not None:
-        raise RequestError("Both photons= and precision= are given.", "give one of them.")
-    if photons is None:
-        photons = PHOTONS
-        if goal is not None:
-            return REPLICATES * 256
-    if isinstance(photons, bool) or not isinstance(photons, int | np.integer) or photons < REPLICATES:
-        raise RequestError(
-            f"photons = {photons!r} is not a number of at least {REPLICATES}.",
-            "give more; each of the samples from which the error follows needs rays.",
-        )
-    return max(int(photons), min(int(photons) * energies, MOST_RAYS))
+@lru_cache(maxsize=2)
+def _read_telescope(
+    mirror: str | Path, reflectivity: str | Path, scattering: str | Path | None, _: tuple[tuple[int, int], ...]
+) -> Telescope:
+    """Read a telescope once for all traces, as long as its files stay the same (their fingerprints are the last)."""
+    described = read_mirror(mirror)
+    return Telescope(described, read_optics(reflectivity, described), read_scattering(scattering, described))

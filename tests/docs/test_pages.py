@@ -1,5 +1,6 @@
 """The code in README and pages runs as it is printed: a page goes on from the five-minute start."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -12,6 +13,9 @@ PAGES = sorted(
     if "```python" in path.read_text(encoding="utf-8")
 )
 START = "docs/start.md"
+CALIBRATION = {"telescope.fits": "tel20", "reftrans.fits": "ref", "scatter.fits": "scat10"}
+"""Calibration files that pages name, and what stands for them."""
+
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -32,6 +36,8 @@ def started(tmp_path_factory):
     import xtendsrc as xs
 
     directory, names = tmp_path_factory.mktemp("start"), {}
+    for name, file in CALIBRATION.items():
+        (directory / name).write_bytes(gzip.decompress((ROOT / f"tests/data/arf/{file}.fits.gz").read_bytes()))
     with pytest.MonkeyPatch.context() as patch, xs.settings(progress=False, engine="native"):
         patch.chdir(directory)
         run(START, names)

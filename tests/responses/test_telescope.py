@@ -133,7 +133,7 @@ def test_a_whole_mirror_tilted_about_the_focus_leaves_the_image_of_its_own_axis(
 
 
 def test_tilted_secondaries_turn_the_rays_by_twice_the_tilt(telescope, edit):
-    """At an azimuth a from the middle of a foil, which covers a quarter turn, a ray is turned by the tilt times cos a."""
+    """At an azimuth a from the middle of a foil, covering a quarter turn, a ray is turned by the tilt times cos a."""
     radii = []
     for tilt in (60.0, -60.0):
         edit(telescope[0], set_columns(2, SYSTILT=tilt))

@@ -28,6 +28,7 @@ COMMANDS = (
     "caldb",
     "doctor",
     "simulate",
+    "models",
 )
 
 

@@ -14,8 +14,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "models",
         help="components of spectral models; fetch the tables that apec needs",
-        description="'list' shows the components whose names hold WORD, and which engines evaluate them. 'fetch' brings "
-        "AtomDB's tables from AtomDB's own site and condenses them; a download that broke off goes on where it stopped.",
+        description="'list' shows the components whose names hold WORD, and which engines evaluate them. 'fetch' "
+        "brings AtomDB's tables from AtomDB's own site and condenses them; a download that broke off goes on where it "
+        "stopped.",
     )
     parser.add_argument("action", choices=("list", "fetch"), help="what to do")
     parser.add_argument("word", nargs="?", default="", metavar="WORD", help="part of a name")
@@ -34,12 +35,11 @@ def _list(word: str) -> int:
 
     table = models()
     table = table[[word.lower() in name for name in table["name"]]]
-    print(
-        "\n".join(table.pformat(max_lines=-1, max_width=-1))
-        if len(table)
-        else f"No component has {word!r} in its name."
-    )
-    return 0 if len(table) else 1
+    if not len(table):
+        print(f"No component has {word!r} in its name.")
+        return 1
+    print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+    return 0
 
 
 def _fetch(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-from tests.simulate.conftest import CENTRE, make, read
+from tests.simulate.conftest import CENTRE, make, quiet, read
 from xtendsrc import simulate
 from xtendsrc.cli import main
 from xtendsrc.errors import RequestError, UnitsError
@@ -43,7 +43,6 @@ GOLDEN_KEYWORDS = [
     "TASSIGN",
     "MJDREFI",
     "MJDREFF",
-    "TIMEZERO",
     "TIMEPIXR",
     "TIMEDEL",
     "TSTART",
@@ -52,9 +51,7 @@ GOLDEN_KEYWORDS = [
     "DATE-OBS",
     "DATE-END",
     "ONTIME",
-    "LIVETIME",
     "EXPOSURE",
-    "DEADC",
     "CIPERIOD",
     "CIFIRST",
     "CIOFFSET",
@@ -103,10 +100,19 @@ def test_every_file_is_valid_fits(typical, pair):
 def test_event_header_has_what_real_ones_have(typical):
     columns, header = typical.clean("300000a0")
     assert [k for k in GOLDEN_KEYWORDS if k not in header] == []
+    assert [k for k in ("TIMEZERO", "LIVETIME", "DEADC", "DTCOR") if k in header] == []
+    timing = {name: header[name] for name in ("TIMEDEL", "TIMEPIXR", "TIMTRANB", "NOMEXPO")}
+    assert timing == {"TIMEDEL": 3.963136, "TIMEPIXR": 0.0, "TIMTRANB": 0.036864, "NOMEXPO": 4.0}
+    assert "TSTART" not in fits.getheader(typical.file("*_cl.evt*"))
     assert header["DATE-OBS"] == "2023-10-09T09:03:37"  # 2019-01-01 + 1742 d + 32617 s, no leap second between
     n = list(columns).index("X") + 1
     assert (header[f"TCTYP{n}"], header[f"TCRPX{n}"]) == ("RA---TAN", 1215.5)
-    assert header[f"TCDLT{n}"] == pytest.approx(-4.91106681541e-4)
+    assert header[f"TCDLT{n}"] == -4.911067e-4  # seven digits, as the coordinate tasks write them
+    assert header[f"TNULL{n}"] == -1
+    for column in ("ACTX", "ACTY"):  # without these searchflickpix fails
+        n = list(columns).index(column) + 1
+        keys = ("TCTYP", "TCUNI", "TCRPX", "TCRVL", "TCDLT", "TNULL", "TLMIN", "TLMAX")
+        assert [key for key in keys if f"{key}{n}" not in header] == []
     assert columns["STATUS"].shape[1] == 48
     limits = {n: (header[f"TLMIN{i}"], header[f"TLMAX{i}"]) for i, n in enumerate(columns, 1) if f"TLMIN{i}" in header}
     assert limits["PI"] == (0, 4095)
@@ -145,7 +151,7 @@ def test_pieces_add_up_to_the_whole(tmp_path):
         assert sum(h["ONTIME"] for _, h in parts) == pytest.approx(header["ONTIME"], abs=1e-6)
         gtis = [read(p, "GTI")[0] for p in paths]
         for (columns, _), gti in zip(parts, gtis, strict=True):
-            assert columns["TIME"].min() > gti["START"][0]
+            assert columns["TIME"].min() >= gti["START"][0]
             assert columns["TIME"].max() < gti["STOP"][-1]
         assert all(a["STOP"][-1] <= b["START"][0] for a, b in pairwise(gtis))
 
@@ -155,10 +161,10 @@ def tree_gti(tree):
 
 
 def test_timezero_and_timepixr_move_time_but_not_the_moments(tmp_path):
-    plain = make(tmp_path / "plain", exposure=1 * u.ks, seed=4)
-    moved = make(
-        tmp_path / "moved", exposure=1 * u.ks, seed=4, conditions=simulate.Conditions(timezero=100.0, timepixr=0.0)
-    )
+    files = simulate.Files(compress=False, good_time="coarse")
+    plain = make(tmp_path / "plain", exposure=1 * u.ks, seed=4, files=files)
+    conditions = simulate.Conditions(timezero=100.0, timepixr=0.0)
+    moved = make(tmp_path / "moved", exposure=1 * u.ks, seed=4, conditions=conditions, files=files)
     (a, _), (b, header) = plain.clean("300000a0"), moved.clean("300000a0")
     absolute = b["TIME"] + header["TIMEZERO"] - (header["TIMEPIXR"] - 0.5) * header["TIMEDEL"]
     assert np.array_equal(a["TIME"], absolute)
@@ -166,6 +172,30 @@ def test_timezero_and_timepixr_move_time_but_not_the_moments(tmp_path):
     (good, _), (shifted, intervals) = (tree_gti(tree) for tree in (plain, moved))
     assert np.array_equal(good["START"], shifted["START"] + intervals["TIMEZERO"])
     assert np.array_equal(good["STOP"], shifted["STOP"] + intervals["TIMEZERO"])
+
+
+def test_coarse_good_time_holds_the_same_events_under_another_exposure(tmp_path):
+    kwargs = {"exposure": 1 * u.ks, "seed": 4, "dataclasses": "31300010"}
+    frames = make(tmp_path / "frames", **kwargs)
+    coarse = make(tmp_path / "coarse", files=simulate.Files(compress=False, good_time="coarse"), **kwargs)
+    (a, fine), (b, rough) = frames.clean("31300010"), coarse.clean("31300010")
+    assert np.array_equal(a["PI"], b["PI"])
+    assert np.all(np.abs(a["TIME"] - b["TIME"]) < 0.5)
+    assert (fine["TIMEDEL"], rough["TIMEDEL"]) == (0.0605952, 0.5)
+    assert rough["LIVETIME"] == rough["EXPOSURE"] == pytest.approx(fine["EXPOSURE"], rel=1e-6)
+    assert (len(frames.gti("31300010")[0]), len(coarse.gti("31300010")[0])) == (2000, 1)
+
+
+def test_an_obsid_whose_mode_changes_has_more_than_two_data_classes(tmp_path):
+    codes = ("30000010", "31100010", "32000010", "31300010")
+    tree = make(tmp_path, exposure=[52, 2000, 400] * u.s, dataclasses=codes, conditions=quiet())
+    ends = {code: tree.gti(code) for code in codes}
+    elapsed = {code: header["EXPOSURE"] for code in codes for header in [tree.clean(code)[1]]}
+    expected = {"30000010": 52 * 0.990784, "31100010": 2000 * 0.926272, "32000010": 2000 * 0.990784}
+    expected["31300010"] = 400 * 0.1211904
+    assert elapsed == pytest.approx(expected, rel=1e-6)
+    assert ends["30000010"][1][-1] <= ends["31100010"][0][0]
+    assert max(ends["31100010"][1][-1], ends["32000010"][1][-1]) <= ends["31300010"][0][0]
 
 
 def test_a_name_points_at_the_first_source(tmp_path):
@@ -186,7 +216,8 @@ def test_a_name_points_at_the_first_source(tmp_path):
         ({"roll": 30}, UnitsError, "roll"),
         ({"seed": -1}, RequestError, "seed"),
         ({"dataclasses": ()}, RequestError, "300000a0"),
-        ({"dataclasses": ("300000a0", "31100010")}, RequestError, "at most once"),
+        ({"dataclasses": ("300000a0", "300000a0")}, RequestError, "twice"),
+        ({"exposure": [1, 2, 3] * u.ks}, RequestError, "3 exposures for 1 configurations"),
         ({"dataclasses": "999"}, RequestError, "999"),
         ({"target": "nowhere"}, RequestError, "SkyCoord"),
         ({"target": (81.259, -69.644)}, RequestError, "SkyCoord"),
@@ -209,7 +240,7 @@ def test_an_existing_tree_is_kept_unless_told_otherwise(tmp_path):
     with pytest.raises(RequestError, match="exists"):
         make(tmp_path, exposure=100 * u.s)
     tree = make(tmp_path, exposure=200 * u.s, files=simulate.Files(compress=False, overwrite=True))
-    assert tree.clean("300000a0")[1]["EXPOSURE"] == 200.0
+    assert tree.clean("300000a0")[1]["EXPOSURE"] == pytest.approx(200.0 * 0.990784)
     assert [p.name for p in tmp_path.iterdir()] == ["900001010"]
 
 

@@ -55,7 +55,7 @@ def _code_of(of: Mapping[str, Any]) -> DataClassCode:
         )
     code = DataClassCode.parse(str(of["DATACLAS"]))
     mode = str(of.get("DATAMODE", code.datamode)).strip().upper()
-    if mode != code.datamode:
+    if mode not in code.datamodes:
         logger.warning("DATAMODE %s is not what data class %s should have (%s)", mode, code, code.datamode)
     return code
 

@@ -103,6 +103,11 @@ class DataClassCode:
         return f"WINDOW{2 if self.windowed else 1}{'BURST' if self.burst else ''}"
 
     @property
+    def datamodes(self) -> tuple[str, ...]:
+        """Values of DATAMODE that go with the data class, `datamode` first."""
+        return tuple(dict.fromkeys((self.datamode, *(timing.datamode for timing in self.timings))))
+
+    @property
     def detnam(self) -> str:
         """Expected keyword DETNAM: ``CCD`` for all four, else ``CCD12`` or ``CCD34`` (as for Hitomi SXI)."""
         return "CCD" if len(self.ccds) == 4 else "CCD" + "".join(map(str, self.ccds))

@@ -16,6 +16,9 @@ from functools import cached_property
 
 import numpy as np
 
+RESIDUE = 1e-10
+"""Overlaps below this part of a pixel are differences of rounded numbers, not areas."""
+
 BLOCK = 16384
 """Pixels treated at once: their work arrays stay within a processor's cache."""
 
@@ -117,7 +120,8 @@ def cell_overlaps(dx: np.ndarray, dy: np.ndarray, angle: float) -> np.ndarray:
     Returns
     -------
     ndarray, shape (3, 3, n)
-        Areas by row (second axis of the grid), column, square; they add up to 1.
+        Areas by row (second axis of the grid), column, square; they add up to 1. None is negative: what is less than
+        `RESIDUE` is rounding, and zero.
     """
     turn = (angle + 45.0) % 90.0 - 45.0
     mirrored = turn < 0
@@ -125,6 +129,7 @@ def cell_overlaps(dx: np.ndarray, dy: np.ndarray, angle: float) -> np.ndarray:
     along = (dx if mirrored else -dx) + edges[:, None]
     corner = square_in_quadrant(along[None, :, :], (edges[:, None] - dy)[:, None, :], abs(turn))
     areas = np.diff(np.diff(corner, axis=0), axis=1)
+    areas[areas < RESIDUE] = 0.0
     return areas[:, ::-1] if mirrored else areas
 
 

@@ -10,6 +10,7 @@ from numpy.lib.recfunctions import repack_fields
 from xtendsrc.instrument import Geometry, det_to_foc
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from xtendsrc.simulate.conditions import Conditions
@@ -97,7 +98,7 @@ def write_housekeeping(folder: Path, writer: Writer, timeline: Timeline, attitud
 
 
 def write_orbit(folder: Path, writer: Writer, timeline: Timeline) -> None:
-    """Orbit file: Keplerian elements, one row a minute."""
+    """Orbit file: Keplerian elements, one row a minute, under both names that tasks look for them."""
     time = np.arange(timeline.pointing[0] - 600, timeline.pointing[1] + 600, 60.0)
     names = ("TIME", "A", "E", "I", "AN", "AP", "MA")
     rows = np.zeros(len(time), dtype=[(name, ">f8") for name in names])
@@ -107,11 +108,14 @@ def write_orbit(folder: Path, writer: Writer, timeline: Timeline) -> None:
     ):
         rows[name] = value
     cards = writer.identity(float(time[0]), float(time[-1]))
-    writer.save(folder / f"xa{writer.obs_id}.orb", [writer.table("ORBIT", rows, cards)], cards)
+    tables = [writer.table(name, rows, cards) for name in ("ORBIT", "PAR_ORBIT")]
+    writer.save(folder / f"xa{writer.obs_id}.orb", tables, cards)
 
 
-def write_intervals(auxil: Path, hk: Path, writer: Writer, timeline: Timeline, classes: tuple[str, ...]) -> None:
-    """General, telemetry and mode good time intervals."""
+def write_intervals(
+    auxil: Path, hk: Path, writer: Writer, timeline: Timeline, modes: Sequence[tuple[str, tuple[float, float]]]
+) -> None:
+    """General, telemetry and mode good time intervals; ``modes`` are the data classes and when each was read."""
     low, high = timeline.pointing
     cards = writer.identity(low, high)
     whole = np.array([low]), np.array([high])
@@ -123,8 +127,11 @@ def write_intervals(auxil: Path, hk: Path, writer: Writer, timeline: Timeline, c
     writer.save(auxil / f"xa{writer.obs_id}_gen.gti", parts, cards)
     stem = f"xa{writer.obs_id}xtd"
     writer.save(hk / f"{stem}_tel.gti", [writer.intervals("GTITEL", *whole, cards)], cards)
-    modes = [writer.intervals(f"GTI_{code}", *whole, {**cards, "DATACLAS": code}) for code in classes]
-    writer.save(hk / f"{stem}_mode.gti", modes, cards)
+    tables = [
+        writer.intervals(f"GTI_{code}", np.array([first]), np.array([last]), {**cards, "DATACLAS": code})
+        for code, (first, last) in modes
+    ]
+    writer.save(hk / f"{stem}_mode.gti", tables, cards)
 
 
 def write_temperatures(hk: Path, writer: Writer, timeline: Timeline) -> None:

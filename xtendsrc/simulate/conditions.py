@@ -6,6 +6,7 @@ What the public documents do not say is a guess; it stands here, under a name, w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from xtendsrc.errors import RequestError
 from xtendsrc.instrument import FOC_OFFSET, OPTICAL_AXIS
@@ -105,10 +106,11 @@ class Conditions:
         Draws which columns and pixels are bad: the detector stays the same from one observation to the next.
     grades : tuple of (int, float)
         Good grades and their shares (*guess*).
-    timepixr : float
-        Where in a frame TIME lies: 0 start, 0.5 middle (*guess*; written as TIMEPIXR).
+    timepixr : float, optional
+        Where in TIMEDEL the column TIME lies: 0 start, 0.5 middle (written as TIMEPIXR). Without it the start of the
+        integration, or, in coarse good time, the middle of the frame.
     timezero : float
-        TIMEZERO of the files; TIME is smaller by it.
+        TIMEZERO of the files; TIME is smaller by it. Files of the archive have none.
     object_name, observer : str
         Keywords OBJECT and OBSERVER.
     background : Background
@@ -137,7 +139,7 @@ class Conditions:
     flicker_rate: float = 0.05
     detector_seed: int = 20230905
     grades: tuple[tuple[int, float], ...] = field(default=((0, 0.6), (2, 0.1), (3, 0.1), (4, 0.1), (6, 0.1)))
-    timepixr: float = 0.5
+    timepixr: float | None = None
     timezero: float = 0.0
     object_name: str = "SIMULATED"
     observer: str = "SIMULATOR"
@@ -148,7 +150,7 @@ class Conditions:
             raise RequestError("on_time and on_scatter do not fit into orbit_period.", "shorten them.")
         if self.on_time - self.on_scatter - self.saa_loss < 8:
             raise RequestError("saa_loss leaves nothing of on_time.", "make it shorter.")
-        if not 0 <= self.timepixr <= 1:
+        if self.timepixr is not None and not 0 <= self.timepixr <= 1:
             raise RequestError(f"timepixr = {self.timepixr} lies outside the frame.", "give 0 to 1.")
         if not self.grades:
             raise RequestError("grades = () leaves no good event.", "give pairs of a grade and its share.")
@@ -166,14 +168,20 @@ class Files:
         Number of pieces an event file is cut into (``p1...``, ``p2...``); 1 leaves it whole (``p0...``).
     overwrite : bool
         Whether an existing tree is replaced.
+    good_time : {"frames", "coarse"}
+        ``frames``: one good time interval an integration, which is live time, as in the archive; no DEADC, no LIVETIME.
+        ``coarse``: whole stretches, with DEADC and LIVETIME.
     """
 
     compress: bool = True
     split: int = 1
     overwrite: bool = False
+    good_time: Literal["frames", "coarse"] = "frames"
 
     def __post_init__(self) -> None:
         if not isinstance(self.split, int) or not 1 <= self.split <= 9:
             raise RequestError(
                 f"A file cannot be split into {self.split} pieces.", "give 1 to 9: names have one digit."
             )
+        if self.good_time not in ("frames", "coarse"):
+            raise RequestError(f"good_time={self.good_time!r} is unknown.", 'choose "frames" or "coarse".')

@@ -61,16 +61,16 @@ def _grades(hits: Hits, conditions: Conditions, rng: np.random.Generator) -> np.
 
 
 def rows_of(
-    hits: Hits, sky: Sky, frames: Frames, flickering: FlickeringPixels, frame_time: float, rng: np.random.Generator
+    hits: Hits, sky: Sky, frames: Frames, flickering: FlickeringPixels, offset: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """All events, sorted by frame and CCD, as an array of `ROW`.
+    """All events, sorted by frame and CCD, as an array of `ROW`; TIME is the middle of the frame plus ``offset``.
 
     SKY positions are those of the pixel's centre under the attitude of the frame's middle, rounded to integers.
     """
     hits = hits[np.lexsort((ccd_id_at(hits.detx, hits.dety), hits.frame))]
     conditions, middle = sky.conditions, frames.middle[hits.frame]
     out = np.zeros(len(hits), dtype=ROW)
-    out["TIME"] = middle + (conditions.timepixr - 0.5) * frame_time - conditions.timezero
+    out["TIME"] = middle + offset
     chip = ccd_id_at(hits.detx, hits.dety)
     actx, acty = det_to_act(chip, hits.detx, hits.dety)
     second = actx > 320

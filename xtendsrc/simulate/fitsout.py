@@ -36,14 +36,16 @@ LIMITS = {
     "ACTY": (1, 640, -999),
     "DETX": (1, 1810, -999),
     "DETY": (1, 1810, -999),
-    "FOCX": (1, 2430, -999),
-    "FOCY": (1, 2430, -999),
-    "X": (1, 2430, -999),
-    "Y": (1, 2430, -999),
+    "FOCX": (1, 2430, -1),
+    "FOCY": (1, 2430, -1),
+    "X": (1, 2430, -1),
+    "Y": (1, 2430, -1),
     "PHA": (0, 4095, -999),
     "PI": (0, 4095, -999),
 }
 """TLMIN, TLMAX and TNULL of columns; all of them are in pixels but PHA and PI."""
+ONLY_IN_TABLES = ("TSTART", "TSTOP", "TELAPSE", "ONTIME", "LIVETIME", "EXPOSURE", "TIMEDEL", "TIMEPIXR", "HDUCLASS")
+"""What primary headers of real files lack."""
 _LETTERS = {"f8": "D", "f4": "E", "i2": "I", "i4": "J", "u1": "B"}
 
 Cards = dict[str, Any]
@@ -100,6 +102,9 @@ class Writer:
             "DEC_PNT": round(axis.dec.deg, 9),
             "EQUINOX": 2000.0,
             "RADECSYS": "FK5",
+            "ABERRAT": True,
+            "FOLOWSUN": True,
+            "ABERORB": True,
             "OPTDETX": g.optical_axis[0],
             "OPTDETY": g.optical_axis[1],
             "OPTFOCX": foc[0],
@@ -122,6 +127,8 @@ class Writer:
             "TASSIGN": "SATELLITE",
             "MJDREFI": MJDREFI,
             "MJDREFF": MJDREFF,
+            "GPSOFFET": 1230336018,
+            "CLOCKAPP": True,
             "TSTART": start,
             "TSTOP": stop,
             "TELAPSE": stop - start,
@@ -142,7 +149,8 @@ class Writer:
         """A table of good time intervals."""
         rows = np.zeros(len(start), dtype=[("START", ">f8"), ("STOP", ">f8")])
         rows["START"], rows["STOP"] = start, stop
-        return self.table(name, rows, {**cards, "HDUCLASS": "OGIP", "HDUCLAS1": "GTI"})
+        what = {"HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD", "HDUVERS": "1.0.0"}
+        return self.table(name, rows, {**cards, **what})
 
     def save(self, path: Path, extensions: Iterable[bytes], primary: Cards, image: np.ndarray | None = None) -> None:
         """Write a file; ``.gz`` is added to its name where files are compressed."""
@@ -150,7 +158,8 @@ class Writer:
         hdu = fits.PrimaryHDU(image)
         hdu.header["EXTEND"] = True
         for key, value in primary.items():
-            hdu.header[key] = value
+            if key not in ONLY_IN_TABLES:
+                hdu.header[key] = value
         hdu.writeto(buffer)
         content = buffer.getvalue() + b"".join(extensions)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -220,12 +229,23 @@ def _other_unit(column: str) -> str | None:
     return "deg" if column in angles else {"A": "km", "CCD_TEMP": "degC", "COR": "GV"}.get(column)
 
 
+CENTRES = {"ACT": 320.5, "DET": 905.5, "FOC": SKY_CENTRE}
+"""Pixel in the middle of each grid that is counted in mm from there."""
+PIXEL_MM = 0.048
+
+
 def _add_wcs(header: fits.Header, names: Sequence[str], geometry: Geometry) -> None:
-    """TAN keywords of the columns X, Y."""
+    """TAN keywords of the columns X, Y, with the seven digits of the coordinate tasks; mm for the detector's grids."""
     for column, kind, value, step in (
         ("X", "RA---TAN", geometry.ra_nom, -PIXEL_DEG),
         ("Y", "DEC--TAN", geometry.dec_nom, PIXEL_DEG),
     ):
         n = names.index(column) + 1
         header[f"TCTYP{n}"], header[f"TCUNI{n}"] = kind, "deg"
-        header[f"TCRPX{n}"], header[f"TCRVL{n}"], header[f"TCDLT{n}"] = SKY_CENTRE, value, step
+        header[f"TCRPX{n}"], header[f"TCRVL{n}"] = SKY_CENTRE, float(f"{value:.6e}")
+        header[f"TCDLT{n}"] = float(f"{step:.6e}")
+    header[f"TCROT{names.index('Y') + 1}"] = 0.0
+    for column in (grid + axis for grid in CENTRES for axis in "XY"):
+        n = names.index(column) + 1
+        header[f"TCTYP{n}"], header[f"TCUNI{n}"] = column, "mm"
+        header[f"TCRPX{n}"], header[f"TCRVL{n}"], header[f"TCDLT{n}"] = CENTRES[column[:3]], 0.0, PIXEL_MM

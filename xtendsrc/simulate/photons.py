@@ -2,7 +2,7 @@
 
 Each component (a source, the sky background, the particles, the calibration sources) is an inhomogeneous Poisson
 process over frames. What a frame collects is proportional to its live time, so a burst mode loses events and the
-expected counts are rate x DEADC x exposure.
+expected counts are the rate times the live time.
 """
 
 from __future__ import annotations
@@ -84,11 +84,11 @@ class Frames:
     Attributes
     ----------
     middle : ndarray
-        Mission time of the middle of each frame.
+        Mission time of the middle of each integration.
     good : ndarray of bool
         Whether it lies in a good time interval; celestial photons arrive in these only.
     live : float
-        Seconds of each in which photons are collected.
+        Mean seconds of each in which photons are collected.
     epoch : float
         Start of the first good time interval, the zero of light curves.
     pointing : tuple of ndarray

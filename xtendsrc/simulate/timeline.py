@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xtendsrc.instrument import Geometry
     from xtendsrc.simulate.conditions import Conditions
 
@@ -28,30 +31,40 @@ class Timeline:
         Good time intervals.
     pointing : tuple of float
         Start and end of the whole pointing, occultations included.
+    clock : float
+        A time at which the pattern of frames begins.
     """
 
     start: np.ndarray
     stop: np.ndarray
     pointing: tuple[float, float]
+    clock: float
 
     @property
     def exposure(self) -> float:
         """Sum of the good time intervals, s."""
         return float((self.stop - self.start).sum())
 
-    def frames(self, frame_time: float) -> tuple[np.ndarray, np.ndarray]:
-        """Middles of all frames of the pointing, and which of them lie in a good time interval."""
-        count = int(np.ceil((self.pointing[1] - self.pointing[0]) / frame_time))
-        middle = self.pointing[0] + frame_time * (np.arange(count) + 0.5)
-        interval = np.searchsorted(self.start, middle, side="right") - 1
-        good = (interval >= 0) & (middle <= self.stop[np.maximum(interval, 0)])
-        return middle, good
-
     def clipped(self, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
         """Good time intervals between two times."""
         start, stop = np.maximum(self.start, low), np.minimum(self.stop, high)
         keep = stop > start
         return start[keep], stop[keep]
+
+    def parts(self, seconds: Sequence[float]) -> list[Timeline]:
+        """Cut the pointing where the good time so far reaches the sums of ``seconds``: one configuration after another.
+
+        Parameters
+        ----------
+        seconds : sequence of float
+            Good time of each part; they add up to `exposure`.
+        """
+        before = np.concatenate([[0.0], np.cumsum(self.stop - self.start)])
+        inner = np.cumsum(seconds)[:-1]
+        index = np.minimum(np.searchsorted(before, inner, side="right") - 1, len(self.start) - 1)
+        cuts = self.start[index] + (inner - before[index])
+        edges = [self.pointing[0], *cuts.tolist(), self.pointing[1]]
+        return [Timeline(*self.clipped(a, b), (a, b), self.clock) for a, b in pairwise(edges)]
 
 
 def orbits(exposure: float, conditions: Conditions, rng: np.random.Generator) -> Timeline:
@@ -69,7 +82,7 @@ def orbits(exposure: float, conditions: Conditions, rng: np.random.Generator) ->
         total += length
         orbit += 1
     end = GRID * np.ceil((stop[-1] - conditions.start) / GRID) + conditions.start
-    return Timeline(np.array(start), np.array(stop), (conditions.start - MARGIN, float(end) + MARGIN))
+    return Timeline(np.array(start), np.array(stop), (conditions.start - MARGIN, float(end) + MARGIN), conditions.start)
 
 
 @dataclass(frozen=True)

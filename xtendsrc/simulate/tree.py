@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,10 @@ from xtendsrc.errors import RequestError, UnitsError
 from xtendsrc.instrument import DataClassCode, Geometry
 from xtendsrc.simulate import auxiliary, truth
 from xtendsrc.simulate.conditions import Conditions, Files
-from xtendsrc.simulate.detector import Detector, FlickeringPixels, injection_keywords, window_keywords
+from xtendsrc.simulate.detector import Detector, FlickeringPixels
+from xtendsrc.simulate.eventfiles import ClassFiles
 from xtendsrc.simulate.eventtable import rows_of, screened
-from xtendsrc.simulate.fitsout import Cards, Writer
+from xtendsrc.simulate.fitsout import Writer
 from xtendsrc.simulate.photons import (
     Frames,
     Hits,
@@ -32,6 +32,7 @@ from xtendsrc.simulate.photons import (
     source_hits,
     without_energy,
 )
+from xtendsrc.simulate.readout import ReadOut
 from xtendsrc.simulate.timeline import Attitude, Timeline, orbits
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class Plan:
     conditions: Conditions
     timeline: Timeline
     attitude: Attitude
-    classes: tuple[DataClassCode, ...]
-    split: int
+    classes: tuple[ClassFiles, ...]
     seed: int
 
 
@@ -86,9 +86,11 @@ def observation(
     sources : sequence of Source
         The sky, besides the diffuse background.
     exposure : Quantity
-        Sum of the good time intervals; 20 ks if not given.
+        Good time, the dead time of its frames included; 20 ks if not given. One value for each configuration, where
+        ``dataclasses`` has several.
     dataclasses : str or sequence of str
-        Codes such as ``"300000a0"``, or a pair such as ``("31100010", "32000010")``; no CCD twice.
+        Codes such as ``"300000a0"``, or several such as ``("31100010", "32000010")``. A code that reads a CCD again
+        begins a new configuration, which follows the one before in time.
     roll : Quantity
         PA_NOM; 0 if not given.
     seed : int
@@ -96,7 +98,8 @@ def observation(
     conditions : Conditions
         Orbit, pointing, detector and background: all that the references leave open.
     files : Files
-        Gzipped or not, whole or in pieces, and whether an existing tree is replaced.
+        Gzipped or not, whole or in pieces, good time frame by frame or coarse, and whether an existing tree is
+        replaced.
 
     Returns
     -------
@@ -114,9 +117,8 @@ def observation(
     final = _destination(Path(directory), obs_id, files.overwrite)
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise RequestError(f"The seed {seed!r} is negative, or no whole number.", "seeds are integers from 0.")
-    seconds = _value(exposure if exposure is not None else 20 * u.ks, u.s, "exposure")
-    if not seconds >= 1:
-        raise RequestError(f"An exposure of {seconds} s cannot be simulated.", "give at least one second.")
+    configurations = _configurations(dataclasses)
+    seconds = _exposures(exposure, len(configurations))
     position, name = _pointing(target, sources)
     conditions = conditions or Conditions()
     if name:
@@ -124,9 +126,14 @@ def observation(
     pa = _value(roll if roll is not None else 0 * u.deg, u.deg, "roll") % 360.0
     writer = _writer(obs_id, position, pa, conditions, files.compress)
     rng = np.random.default_rng([seed, 0])
-    timeline = orbits(seconds, conditions, rng)
+    timeline = orbits(sum(seconds), conditions, rng)
     attitude = Attitude.random(writer.geometry, conditions, rng)
-    plan = Plan(writer, tuple(sources), conditions, timeline, attitude, _classes(dataclasses), files.split, seed)
+    classes = tuple(
+        ClassFiles(writer, code, ReadOut.of(code, conditions, files.good_time == "coarse"), part, files.split)
+        for codes, part in zip(configurations, timeline.parts(seconds), strict=True)
+        for code in codes
+    )
+    plan = Plan(writer, tuple(sources), conditions, timeline, attitude, classes, seed)
     partial = final.with_name(f".{obs_id}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -186,16 +193,39 @@ def _value(value: Any, unit: u.UnitBase, name: str) -> float:
     return result
 
 
-def _classes(dataclasses: str | Sequence[str]) -> tuple[DataClassCode, ...]:
+def _configurations(dataclasses: str | Sequence[str]) -> list[list[DataClassCode]]:
+    """Data classes read at the same time, one list after another: a new one begins where a CCD would be read twice."""
     codes = [dataclasses] if isinstance(dataclasses, (str, int)) else list(dataclasses)
-    parsed = tuple(DataClassCode.parse(str(code)) for code in codes)
-    ccds = [number for code in parsed for number in code.ccds]
-    if not parsed or len(ccds) != len(set(ccds)):
+    parsed = [DataClassCode.parse(str(code)) for code in codes]
+    if not parsed or len(set(parsed)) != len(parsed):
         raise RequestError(
-            f"The data classes {', '.join(map(str, codes)) or '()'} do not read each CCD at most once.",
-            "give one such as 300000a0, or a pair such as 31100010 and 32000010.",
+            f"The data classes {', '.join(map(str, codes)) or '()'} are none, or one of them twice.",
+            "give one such as 300000a0, or several such as 31100010 and 32000010.",
         )
-    return parsed
+    found: list[list[DataClassCode]] = []
+    for code in parsed:
+        if found and not any(set(code.ccds) & set(other.ccds) for other in found[-1]):
+            found[-1].append(code)
+        else:
+            found.append([code])
+    return found
+
+
+def _exposures(exposure: u.Quantity | None, number: int) -> list[float]:
+    """Good seconds of each configuration: as given, or equal parts of one sum."""
+    given = exposure if exposure is not None else 20 * u.ks
+    if isinstance(given, u.Quantity) and given.shape == (number,):
+        seconds = [_value(part, u.s, "exposure") for part in given]
+    elif isinstance(given, u.Quantity) and not given.isscalar:
+        raise RequestError(
+            f"There are {given.size} exposures for {number} configurations of the CCDs, read one after another.",
+            "give one exposure, or one for each configuration.",
+        )
+    else:
+        seconds = [_value(given, u.s, "exposure") / number] * number
+    if not min(seconds) >= 1:
+        raise RequestError(f"An exposure of {min(seconds)} s cannot be simulated.", "give at least one second.")
+    return seconds
 
 
 def _write(plan: Plan, root: Path) -> None:
@@ -204,7 +234,8 @@ def _write(plan: Plan, root: Path) -> None:
     auxiliary.write_attitude(auxil, plan.writer, plan.timeline, plan.attitude)
     auxiliary.write_housekeeping(auxil, plan.writer, plan.timeline, plan.attitude)
     auxiliary.write_orbit(auxil, plan.writer, plan.timeline)
-    auxiliary.write_intervals(auxil, hk, plan.writer, plan.timeline, tuple(str(c) for c in plan.classes))
+    modes = [(str(one.code), one.timeline.pointing) for one in plan.classes]
+    auxiliary.write_intervals(auxil, hk, plan.writer, plan.timeline, modes)
     auxiliary.write_temperatures(hk, plan.writer, plan.timeline)
     (root / "xtend" / "products").mkdir(parents=True)
     record: dict[str, Any] = {
@@ -212,7 +243,7 @@ def _write(plan: Plan, root: Path) -> None:
         "seed": plan.seed,
         "exposure": plan.timeline.exposure,
         "gti": [[float(a), float(b)] for a, b in zip(plan.timeline.start, plan.timeline.stop, strict=True)],
-        "dataclasses": {str(code): _write_class(plan, code, root / "xtend") for code in plan.classes},
+        "dataclasses": {str(one.code): _write_class(plan, one, root / "xtend") for one in plan.classes},
     }
     log = root / "log"
     log.mkdir()
@@ -220,30 +251,26 @@ def _write(plan: Plan, root: Path) -> None:
     (log / f"xa{plan.writer.obs_id}_truth.json").write_text(text, encoding="utf-8")
 
 
-def _write_class(plan: Plan, code: DataClassCode, xtend: Path) -> dict[str, Any]:
+def _write_class(plan: Plan, one: ClassFiles, xtend: Path) -> dict[str, Any]:
     """Events, bad-pixel image and flickering pixels of a data class; returns its truth."""
-    detector = Detector.build(code, plan.conditions)
+    detector = Detector.build(one.code, plan.conditions)
     sky = Sky(plan.writer.geometry, plan.conditions, detector)
-    middle, good = plan.timeline.frames(code.frame_time)
-    frames = Frames(middle, good, code.live_time, float(plan.timeline.start[0]), plan.attitude(middle))
-    flickering = detector.flickering(plan.conditions, plan.timeline.pointing)
-    seed = plan.seed * 4096 + int(code.code[:3], 16)
+    middle, good = one.readout.frames(one.timeline)
+    frames = Frames(middle, good, one.readout.live, float(one.timeline.start[0]), plan.attitude(middle))
+    flickering = detector.flickering(plan.conditions, one.timeline.pointing)
+    seed = plan.seed * 4096 + int(one.code.code[:3], 16)
     hits = Hits.join(_draw(plan, sky, frames, flickering, seed))
-    rows = rows_of(hits, sky, frames, flickering, code.frame_time, np.random.default_rng([seed, 1]))
+    rows = rows_of(hits, sky, frames, flickering, one.offset, np.random.default_rng([seed, 1]))
     good_time = good[np.sort(hits.frame, kind="stable")]
     clean = screened(rows, good_time, tuple(g for g, _ in plan.conditions.grades))
-    stem = f"xa{plan.writer.obs_id}xtd_"
-    cards = _event_cards(plan, code)
-    whole = plan.timeline.pointing
-    everything = replace(plan.timeline, start=np.array([whole[0]]), stop=np.array([whole[1]]))
-    _write_events(plan, xtend / "event_uf", f"{stem}p{{}}{code}_uf.evt", rows, everything, cards)
-    _write_events(plan, xtend / "event_cl", f"{stem}p{{}}{code}_cl.evt", clean, plan.timeline, cards)
-    _write_pixels(plan, code, xtend / "event_uf", detector, flickering, rows)
+    one.write_unfiltered(xtend / "event_uf", rows)
+    ontime = one.write_cleaned(xtend / "event_cl", clean)
+    one.write_pixels(xtend / "event_uf", detector, flickering, rows)
     return {
         "sources": [truth.source_truth(s, sky, frames, seed) for s in plan.sources],
         "background": truth.background_truth(plan.conditions.background, sky),
-        "ontime": plan.timeline.exposure,
-        "live_time": code.live_fraction * plan.timeline.exposure,
+        "ontime": ontime,
+        "live_time": one.readout.exposures(ontime)["EXPOSURE"],
         "events": len(clean),
         "unfiltered_events": len(rows),
     }
@@ -265,83 +292,3 @@ def _draw(plan: Plan, sky: Sky, frames: Frames, flickering: FlickeringPixels, se
         *flicker(flickering, plan.conditions.flicker_rate, frames, stream(5)),
     ]
     return parts + [source_hits(s, sky, frames, stream(100 + n)) for n, s in enumerate(plan.sources)]
-
-
-def _event_cards(plan: Plan, code: DataClassCode) -> Cards:
-    """Keywords of a data class."""
-    return {
-        "DETNAM": code.detnam,
-        "DATAMODE": code.datamode,
-        "DATACLAS": code.code,
-        "FILTER": "NONE",
-        "TIMEZERO": plan.conditions.timezero,
-        "TIMEPIXR": plan.conditions.timepixr,
-        "TIMEDEL": code.frame_time,
-        "DEADC": code.live_fraction,
-        **window_keywords(code, plan.conditions),
-        **injection_keywords(plan.conditions),
-    }
-
-
-def _cuts(rows: np.ndarray, timeline: Timeline, pieces: int, frame_time: float, offset: float) -> list[float]:
-    """Times at which a file of ``pieces`` is cut: boundaries of frames, at equal numbers of events."""
-    low, high = float(timeline.start[0]), float(timeline.stop[-1])
-    if pieces == 1 or not len(rows):
-        return [low + (high - low) * n / pieces for n in range(pieces + 1)]
-    inner = [float(rows["TIME"][len(rows) * n // pieces]) - offset - frame_time / 2 for n in range(1, pieces)]
-    return [low, *inner, high]
-
-
-def _write_events(plan: Plan, folder: Path, name: str, rows: np.ndarray, timeline: Timeline, cards: Cards) -> None:
-    """An event file, or its pieces, each with the good time intervals it covers."""
-    frame_time = cards["TIMEDEL"]
-    offset = (plan.conditions.timepixr - 0.5) * frame_time - plan.conditions.timezero
-    edges = _cuts(rows, timeline, plan.split, frame_time, offset)
-    middle = rows["TIME"] - offset
-    for number, (low, high) in enumerate(pairwise(edges)):
-        last = number == len(edges) - 2
-        piece = rows[(middle >= low) & ((middle < high) | last)]
-        start, stop = timeline.clipped(low, high)
-        if not len(start):
-            raise RequestError(
-                f"{name.format(number + 1)} would have no good time.", f"split into fewer than {plan.split} pieces."
-            )
-        ontime = float((stop - start).sum())
-        all_cards = {
-            **plan.writer.identity(float(start[0]), float(stop[-1])),
-            **cards,
-            "ONTIME": ontime,
-            "LIVETIME": ontime * cards["DEADC"],
-            "EXPOSURE": ontime * cards["DEADC"],
-            "HDUCLASS": "OGIP",
-        }
-        events = plan.writer.table("EVENTS", piece, {**all_cards, "HDUCLAS1": "EVENTS", "HDUCLAS2": "ALL"}, wcs=True)
-        counter = 0 if plan.split == 1 else number + 1
-        zero = plan.conditions.timezero  # in the header of the intervals too, and added when they are read
-        good = plan.writer.intervals("GTI", start - zero, stop - zero, all_cards)
-        plan.writer.save(folder / name.format(counter), [events, good], all_cards)
-
-
-def _write_pixels(
-    plan: Plan, code: DataClassCode, folder: Path, detector: Detector, flickering: FlickeringPixels, rows: np.ndarray
-) -> None:
-    """The bad-pixel image and the list of flickering pixels."""
-    low, high = plan.timeline.pointing
-    cards = {**plan.writer.identity(low, high), "DETNAM": code.detnam, "DATACLAS": code.code}
-    axes = {
-        f"{key}{axis}": value
-        for axis, column in ((1, "DETX"), (2, "DETY"))
-        for key, value in (("CTYPE", column), ("CUNIT", "pixel"), ("CRPIX", 1.0), ("CRVAL", 1.0), ("CDELT", 1.0))
-    }
-    stem = f"xa{plan.writer.obs_id}xtd_"
-    plan.writer.save(folder / f"{stem}p0{code}.bimg", [], {**cards, **axes}, detector.image)
-    names = ("CCD_ID", "ACTX", "ACTY", "DETX", "DETY")
-    table = np.zeros(
-        len(flickering.ccd_id), dtype=[*((name, ">i2") for name in names), ("START", ">f8"), ("STOP", ">f8")]
-    )
-    for name, value in zip(names, (flickering.ccd_id, flickering.actx, flickering.acty, *flickering.det), strict=True):
-        table[name] = value
-    table["START"], table["STOP"] = flickering.start, flickering.stop
-    events = rows[(rows["STATUS"][:, 1] & 0x40) != 0]
-    parts = [plan.writer.table("EVENTS", events, cards, wcs=True), plan.writer.table("PIXELS", table, cards)]
-    plan.writer.save(folder / f"{stem}a0{code}.fpix", parts, cards)

@@ -96,3 +96,15 @@ def test_offsets_measured_from_the_events(steady, wander):
         assert plane.offset == (-172.5, -174.5)
         assert plane.rotation == 0.0
         assert plane.rms == pytest.approx(np.sqrt(2 / 12), abs=0.01)  # two roundings to a pixel
+
+
+@pytest.mark.parametrize("name", ["steady", "wander"])
+@pytest.mark.parametrize("binning", [1, 2, 4, 7])
+def test_no_pixel_holds_a_residue_of_rounding(request, name, binning):
+    """The task's map has no negative pixel, none below 1e-10 of the longest exposure, and few below 1e-6."""
+    made = request.getfixturevalue(f"{name}_sky")
+    data = binned_mean(made.data, binning).astype(np.float32)
+    assert data.min() == 0
+    least = data[data > 0].min() * binning**2 / data.max()  # one pixel of a block may be all that is exposed
+    assert least > 1e-11
+    assert np.count_nonzero((data > 0) & (data < 1e-6 * data.max())) < 100

@@ -27,7 +27,7 @@ def test_pulls_of_five_places_are_unit_normal(known_rates, code):
         assert abs(pulls.mean()) * np.sqrt(pulls.size) < 3.3, pulls
 
 
-@pytest.mark.parametrize(("code", "live"), [("31200010", 0.06 / 4.0), ("31300010", 0.06 / 0.5)])
+@pytest.mark.parametrize(("code", "live"), [("31200010", 0.0605952 / 4.0), ("31300010", 0.0605952 / 0.5)])
 def test_dead_time_is_applied_once(known_rates, tmp_path, code, live):
     """Burst modes collect photons for 0.06 s of each frame, of 4 s or of 0.5 s in the 1/8 window."""
     spectrum, curve, truth = bright(known_rates, tmp_path, code, rate=40, exposure=2400)

@@ -25,26 +25,28 @@ def timed(label, function):
     return result
 
 
+def measure(top, seconds, form):
+    """Time the products of one data class with its good time in one form."""
+    star = simulate.Source(CENTRE, simulate.PowerLaw(1.8), rate=1 * u.ct / u.s, name="star")
+    files = simulate.Files(good_time=form)
+    about = {"exposure": seconds, "dataclasses": "31100010", "seed": 1, "files": files}
+    simulate.observation(top, "900002010", CENTRE, [star], **about)
+    source = xs.PointSource(CENTRE, radius=1 * u.arcmin, archive=top, output=top / "out", name="star")
+    (dc,) = source.dataclasses()
+    print(f"{len(dc.gti)} intervals, {dc.exposure:.0f}")
+    every_other = xs.GTI(dc.gti.start[::2], dc.gti.stop[::2])
+    timed("exposure map", lambda: dc.expmap(binning=4).data)
+    timed("net curve (with the map of its areas)", lambda: source.lightcurve(bin=200 * u.s).table)
+    spectrum = timed("spectrum declared with gti=", lambda: source.spectrum(gti=every_other, response=None))
+    timed("spectrum with gti= (with the map of its areas)", lambda: spectrum.counts)
+
+
 def main():
     logging.disable(logging.WARNING)
     seconds = float(sys.argv[1] if len(sys.argv) > 1 else 125) * u.ks
-    star = simulate.Source(CENTRE, simulate.PowerLaw(1.8), rate=1 * u.ct / u.s, name="star")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, xs.settings(progress=False):
         for form in ("coarse", "frames"):
-            top = Path(folder) / form
-            files = simulate.Files(good_time=form)
-            about = {"exposure": seconds, "dataclasses": "31100010", "seed": 1, "files": files}
-            simulate.observation(top, "900002010", CENTRE, [star], **about)
-            source = xs.PointSource(CENTRE, radius=1 * u.arcmin, archive=top, output=top / "out", name="star")
-            (dc,) = source.dataclasses()
-            print(f"{len(dc.gti)} intervals, {dc.exposure:.0f}")
-            every_other = xs.GTI(dc.gti.start[::2], dc.gti.stop[::2])
-            with xs.settings(progress=False):
-                timed("exposure map", lambda: dc.expmap(binning=4).data)
-                timed("net curve (with the map of its areas)", lambda: source.lightcurve(bin=200 * u.s).table)
-                timed("spectrum declared with gti=", lambda g=every_other: source.spectrum(gti=g, response=None))
-                spectrum = source.spectrum(gti=every_other, response=None)
-                timed("spectrum with gti= (with the map of its areas)", lambda s=spectrum: s.counts)
+            measure(Path(folder) / form, seconds, form)
 
 
 if __name__ == "__main__":

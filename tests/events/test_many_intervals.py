@@ -18,16 +18,14 @@ from xtendsrc.events.selection import Selection
 from xtendsrc.instrument.frames import timing_of
 from xtendsrc.measure.attitude import Attitude, attitude_bins
 from xtendsrc.measure.detector import Flickering
+from xtendsrc.products.arf.request import ARFRequest
+from xtendsrc.products.expmap.request import ExpMapRequest
 from xtendsrc.products.lightcurve.native import bins_over, rates
-from xtendsrc.products.request import (
-    ARFRequest,
-    ExpMapRequest,
-    LightCurveRequest,
-    NetCurveRequest,
-    RMFRequest,
-    SourceSpectrumRequest,
-    SpectrumRequest,
-)
+from xtendsrc.products.lightcurve.request import LightCurveRequest
+from xtendsrc.products.netcurve.request import NetCurveRequest
+from xtendsrc.products.rmf.request import RMFRequest
+from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
+from xtendsrc.products.spectrum.request import SpectrumRequest
 from xtendsrc.regions import RegionSet, Shape
 
 FEW, MANY = 2_000, 50_000

@@ -413,8 +413,18 @@ def test_writing_elsewhere_fails_by_name(tmp_path):
 # --- the FITS table -----------------------------------------------------------------------------------------------
 
 
+EVENTS = fits.Header({"TTYPE1": "X", "TTYPE2": "Y"})
+EVENTS.update({f"{key}{n}": 1.0 for key in ("TCRPX", "TCRVL", "TCDLT") for n in (1, 2)})
+
+
+@pytest.mark.parametrize("header", [None, fits.Header(), fits.Header({"TTYPE1": "X", "TTYPE2": "Y"})])
+def test_a_table_that_extractor_would_ignore_is_refused(header):
+    with pytest.raises(RegionError, match="whole field"):
+        MIXED.to_hdu(header)
+
+
 def test_every_component_of_the_table_repeats_the_excluded_shapes(tmp_path):
-    MIXED.to_hdu().writeto(tmp_path / "r.fits")
+    MIXED.to_hdu(EVENTS).writeto(tmp_path / "r.fits")
     table = fits.getdata(tmp_path / "r.fits", "REG00101")
     assert table["SHAPE"].tolist() == [
         *("CIRCLE", "!CIRCLE", "ELLIPTANNULUS", "!CIRCLE", "BOXANNULUS", "!CIRCLE"),
@@ -422,6 +432,6 @@ def test_every_component_of_the_table_repeats_the_excluded_shapes(tmp_path):
     assert table["COMPONENT"].tolist() == [1, 1, 2, 2, 3, 3]
     assert table["R"][2].tolist() == [10, 5, 20, 15]
     assert table["ROTANG"][2].tolist() == [390, 390]
-    only = RegionSet("SKY", MIXED.excluded).to_hdu()
+    only = RegionSet("SKY", MIXED.excluded).to_hdu(EVENTS)
     assert [shape.strip() for shape in only.data["SHAPE"]] == ["!CIRCLE"]
     assert only.header["EXTNAME"] == "REG00101"

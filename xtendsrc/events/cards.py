@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 SECONDS_PER_DAY = 86400.0
 
+FRAME_KEYWORDS = (("RADECSYS", "celestial frame, for HEASoft"), ("RADESYS", "celestial frame, FITS standard"))
+"""The old name, which HEASoft's tasks read and write, and the one that the FITS standard has had since 2002."""
+
 # what describes the event table itself, and what each product states anew
 _NOT_COPIED = re.compile(
     r"XTENSION|SIMPLE|EXTEND|BITPIX|NAXIS\d*|[PG]COUNT|GROUPS|TFIELDS|THEAP|LONGSTRN|CONTINUE|COMMENT|HISTORY|CHECKSUM"
@@ -67,7 +70,7 @@ def standard_cards(events: EventList, gti: GTI) -> list[CardValues]:
     names = ("TELESCOP", "INSTRUME", "DETNAM", "DATAMODE", "DATACLAS", "OBS_ID", "OBJECT", "EQUINOX")
     return [
         *((name, header[name], header.comments[name]) for name in names if name in header),
-        ("RADECSYS", header.get("RADECSYS", header.get("RADESYS", "FK5")), "celestial coordinate system"),
+        *((name, header.get("RADECSYS", header.get("RADESYS", "FK5")), use) for name, use in FRAME_KEYWORDS),
         ("ONTIME", ontime, "[s] sum of the good time intervals"),
         ("EXPOSURE", ontime * events.deadc, "[s] ONTIME x DEADC"),
         ("LIVETIME", ontime * events.deadc, "[s] ONTIME x DEADC"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Frame = Literal["SKY", "DET"]
 Response = Literal["calibrated", "nominal"]
 FractionOf = Literal["bin", "reachable"]
+Content = Literal["source", "background"]
 SourceType = Literal["POINT", "FLATCIRCLE", "BETAMODEL", "IMAGE"]
 
 

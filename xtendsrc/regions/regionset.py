@@ -194,7 +194,13 @@ class RegionSet:
         return write_region_file(self, path, frame, wcs)
 
     def to_hdu(self, header: fits.Header | None = None, name: str = "REG00101") -> fits.BinTableHDU:
-        """FITS region table as extractor appends to its products; see `xtendsrc.regions.table`."""
+        """FITS region table as extractor appends to its products, for the header of EVENTS.
+
+        Raises
+        ------
+        RegionError
+            Without a header that places the columns on the sky: extractor would take the whole field.
+        """
         from xtendsrc.regions.table import region_hdu
 
         return region_hdu(self, header, name)

@@ -30,15 +30,16 @@ _COPIED = (
 _COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 
 
-def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str = "REG00101") -> fits.BinTableHDU:
+def region_hdu(region: RegionSet, header: fits.Header | None, name: str = "REG00101") -> fits.BinTableHDU:
     """Make the region table of a product.
 
     Parameters
     ----------
     region : RegionSet
         In pixels.
-    header : fits.Header, optional
+    header : fits.Header
         Of the EVENTS extension: its observation keywords and the WCS of its X, Y (or DETX, DETY) columns are repeated.
+        Without them extractor cannot place the shapes, ignores the region and takes the whole field.
     name : str
         EXTNAME.
 
@@ -52,6 +53,7 @@ def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str =
         raise RegionError(
             "A FITS region table is written in pixels, not on the sky.", "Convert it with to_pixels(wcs)."
         )
+    _check_header(header, region.frame)
     rows = _rows(region)
     shapes = [shape for shape, _ in rows]
     names = _COLUMNS[region.frame]
@@ -69,6 +71,29 @@ def region_hdu(region: RegionSet, header: fits.Header | None = None, name: str =
     hdu = fits.BinTableHDU.from_columns(columns, name=name)
     _add_keywords(hdu.header, region.frame, header)
     return hdu
+
+
+def _check_header(header: fits.Header | None, frame: str) -> None:
+    """Refuse to write a table that extractor would ignore in silence.
+
+    Raises
+    ------
+    RegionError
+        If the header of EVENTS is not given, or does not place its X and Y columns on the sky.
+    """
+    next_step = "give the header of the EVENTS extension: region.to_hdu(events.header)."
+    if header is None:
+        raise RegionError(
+            "A FITS region table without the coordinates of its columns makes extractor take the whole field.",
+            next_step,
+        )
+    missing = [name for name in _COLUMNS["SKY"] if "TCRVL" not in _column_wcs(header, name)]
+    if frame == "SKY" and missing:
+        raise RegionError(
+            f"The header has no coordinates (TCTYP, TCRPX, TCRVL, TCDLT) of column {missing[0]}; with such a region "
+            "table extractor takes the whole field.",
+            next_step,
+        )
 
 
 def _rows(region: RegionSet) -> list[tuple[Shape, int]]:

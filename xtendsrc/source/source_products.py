@@ -178,6 +178,7 @@ def spectrum(
             dataclass=own.dataclass,
             spectrum=replace(own, region=chosen_background.region),
             expmap=exposure,
+            content="background",
         )
     rmf = arf = None
     if kind is not None:

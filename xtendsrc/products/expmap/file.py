@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
-from xtendsrc.events.cards import grid_cards, primary_cards, table_block, write
+from xtendsrc.events.cards import FRAME_KEYWORDS, grid_cards, primary_cards, table_block, write
 from xtendsrc.events.gti import GTI
 from xtendsrc.instrument import CCD_SIZE, DET_SIZE, SKY_SIZE
 from xtendsrc.measure.detector import OUTSIDE
@@ -136,7 +136,8 @@ def _histogram(made: ExposureMap, events: EventList) -> fits.BinTableHDU:
 
 def _mission(events: EventList) -> list[CardValues]:
     header = events.header
-    return [(name, header[name], header.comments[name]) for name in _COPIED if name in header]
+    cards = [(name, header[name], header.comments[name]) for name in _COPIED if name in header]
+    return [*cards, ("RADESYS", header.get("RADECSYS", header.get("RADESYS", "FK5")), FRAME_KEYWORDS[1][1])]
 
 
 def _grid_keywords(made: ExposureMap, events: EventList) -> list[CardValues]:

@@ -186,8 +186,9 @@ def image_wcs(header: fits.Header) -> WCS:
     from astropy.wcs import WCS
 
     modern = header.copy()
-    if "RADECSYS" in modern:
+    if "RADECSYS" in modern and "RADESYS" not in modern:
         modern.rename_keyword("RADECSYS", "RADESYS")
+    modern.remove("RADECSYS", ignore_missing=True)
     return WCS(modern, fix=False)
 
 

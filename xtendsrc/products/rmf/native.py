@@ -11,7 +11,7 @@ import numpy as np
 
 from xtendsrc.errors import EngineUnavailableError
 from xtendsrc.events.cards import creator
-from xtendsrc.instrument import EV_PER_CHANNEL
+from xtendsrc.instrument import EV_PER_CHANNEL, DataClassCode
 from xtendsrc.responses import nominal
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def make_rmf(job: Job, batch: Batch) -> Made:
             fits.Column("ENERG_LO", "E", "keV", array=response.energy_lo),
             fits.Column("ENERG_HI", "E", "keV", array=response.energy_hi),
             fits.Column("N_GRP", "I", array=np.ones(len(first), np.int16)),
-            fits.Column("F_CHAN", "I", array=first.astype(np.int16)),
-            fits.Column("N_CHAN", "I", array=(last - first + 1).astype(np.int16)),
+            fits.Column("F_CHAN", "PI()", array=_of_one(first)),
+            fits.Column("N_CHAN", "PI()", array=_of_one(last - first + 1)),
             fits.Column("MATRIX", "PE()", array=values),
         ],
         name="MATRIX",
@@ -82,6 +82,11 @@ def _above_threshold(first: np.ndarray, probability: np.ndarray) -> tuple[np.nda
     return first + start, first + stop - 1, rows
 
 
+def _of_one(values: np.ndarray) -> list[np.ndarray]:
+    """Values as arrays of one element: readers expect F_CHAN and N_CHAN to be variable arrays, one element a group."""
+    return list(values.astype(np.int16)[:, None])
+
+
 def only_nominal(job: Job) -> None:
     """Refuse a job for a calibrated response.
 
@@ -103,6 +108,7 @@ def identify(header: fits.Header, job: Job) -> None:
     values = {
         "TELESCOP": "XRISM",
         "INSTRUME": "XTEND",
+        "DETNAM": DataClassCode.parse(request.dataclass).detnam,
         "FILTER": "NONE",
         "OBS_ID": request.obs_id,
         "DATACLAS": request.dataclass,

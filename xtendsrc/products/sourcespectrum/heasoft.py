@@ -19,7 +19,7 @@ from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.errors import RequestError
 from xtendsrc.instrument import SKY_SIZE
 from xtendsrc.measure.backscal import covered, read_map, region_backscal
-from xtendsrc.products.sourcespectrum.native import grouped, grouping
+from xtendsrc.products.sourcespectrum.native import BACKGROUND, grouped, grouping
 from xtendsrc.regions import RegionSet
 from xtendsrc.regions.shapes import Shape
 
@@ -159,6 +159,8 @@ def _link(path: Path, job: Job, norm: float, exposed: float) -> None:
         header = hdus["SPECTRUM"].header
         for keyword, role in LINKS.items():
             header[keyword] = Path(job.needs[role]).name if role in job.needs else "none"
+        if job.request.content == "background":  # type: ignore[attr-defined]  # requests of this kind have one
+            header["HDUCLAS2"] = BACKGROUND
         header["COVERED"] = (exposed, "exposed part of the region's shapes")
         header["BACKNORM"] = (norm, "[s] exposure that BACKSCAL is relative to")
         header.add_history(f"BACKSCAL from the exposure map {Path(job.needs['expmap']).name} by ahbackscal")

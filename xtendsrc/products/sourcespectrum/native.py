@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from xtendsrc.engines.native.batch import Batch
     from xtendsrc.engines.protocol import Job, Made
 
+BACKGROUND = ("BKG", "background")
+"""HDUCLAS2 of a background spectrum (OGIP/92-007a), without which programs take it for a source."""
+
 LINKS = {"background": "BACKFILE", "rmf": "RESPFILE", "arf": "ANCRFILE"}
 
 
@@ -41,6 +44,8 @@ def make_sourcespectrum(job: Job, batch: Batch) -> Made:
         header["COVERED"] = (covered(rows.pixel_region, value, rows.grid_pixels), "exposed part of the region's shapes")
         for role, keyword in LINKS.items():
             header[keyword] = (Path(job.needs[role]).name if role in job.needs else "none", "")
+        if request.content == "background":
+            header["HDUCLAS2"] = BACKGROUND
         source = Path(job.needs["expmap"]).name
         header.add_history(f"BACKSCAL weighted with {source}; by area alone {old:.9g}")
         if request.grouping:

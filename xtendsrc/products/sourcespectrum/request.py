@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from xtendsrc.products.request import Request
+from xtendsrc.errors import RequestError
+from xtendsrc.products.request import Content, Request
 
 if TYPE_CHECKING:
     from xtendsrc.products.arf.request import ARFRequest
@@ -20,7 +21,8 @@ class SourceSpectrumRequest(Request):
 
     The background is a request of this kind itself, without background and responses of its own, so that both are
     scaled with one exposure map and one norm. With ``optional_responses``, RMF and ARF are linked where they can be
-    made, and left out elsewhere; the statement, and so the key, is the same on every machine.
+    made, and left out elsewhere; the statement, and so the key, is the same on every machine. ``content`` says
+    whether it is a background itself.
     """
 
     kind: ClassVar[str] = "sourcespectrum"
@@ -31,6 +33,11 @@ class SourceSpectrumRequest(Request):
     arf: ARFRequest | None = None
     optional_responses: bool = False
     grouping: str | None = None
+    content: Content = "source"
+
+    def __post_init__(self) -> None:
+        if self.content not in ("source", "background"):
+            raise RequestError(f"content={self.content!r} is unknown.", 'choose "source" or "background".')
 
     def optional_needs(self) -> frozenset[str]:
         """Return ``rmf`` and ``arf`` if they may be left out."""

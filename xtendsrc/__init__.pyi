@@ -27,6 +27,8 @@ from .products.spectrum.product import Spectrum as Spectrum
 from .registry import Registry as Registry
 from .settings import settings as settings
 from .source.dataclass import DataClass as DataClass
+from .source.mosaics import Mosaic as Mosaic
+from .source.mosaics import mosaic as mosaic
 from .source.observation import Observation as Observation
 from .source.sample import Sample as Sample
 from .source.source import ExtendedSource as ExtendedSource

@@ -68,6 +68,8 @@ class Mosaic:
         Counts a pixel, not whole numbers: those of a pixel are shared among the ones it overlaps.
     exposure : ndarray, shape (ny, nx)
         Seconds a pixel, of all images together; NaN everywhere if an image has no exposure map.
+    seen : ndarray, shape (ny, nx)
+        Counts of pixels with exposure only: those of rates.
     outside : float
         Counts that fell off the grid; 0 on a grid of `common_grid`.
     wcs : WCS
@@ -76,14 +78,15 @@ class Mosaic:
 
     counts: np.ndarray
     exposure: np.ndarray
+    seen: np.ndarray
     outside: float
     wcs: WCS
 
     @property
     def rate(self) -> np.ndarray:
         """Counts/s a pixel; NaN without exposure."""
-        seen = self.exposure > 1e-6 * np.nanmax(self.exposure, initial=0.0)
-        return np.divide(self.counts, self.exposure, out=np.full(self.counts.shape, np.nan), where=seen)
+        exposed = self.exposure > 1e-6 * np.nanmax(self.exposure, initial=0.0)
+        return np.divide(self.seen, self.exposure, out=np.full(self.counts.shape, np.nan), where=exposed)
 
 
 def mosaic(planes: Sequence[Plane], wcs: WCS | None = None, shape: tuple[int, int] | None = None) -> Mosaic:
@@ -110,14 +113,14 @@ def mosaic(planes: Sequence[Plane], wcs: WCS | None = None, shape: tuple[int, in
     shape = shape or wcs.array_shape
     if shape is None:
         raise RequestError("The grid of the mosaic has no shape.", "set wcs.array_shape to (rows, columns).")
-    counts, exposure = np.zeros(shape), np.zeros(shape)
+    counts, exposure, seen = (np.zeros(shape) for _ in range(3))
     for plane in planes:
-        _add(plane, wcs, counts, exposure)
+        _add(plane, wcs, (counts, exposure, seen))
     if any(p.exposure is None for p in planes):
         exposure = np.full(shape, np.nan)
     given = float(sum(p.counts.sum(dtype=np.float64) for p in planes))
     missing = given - float(counts.sum())
-    return Mosaic(counts, exposure, 0.0 if abs(missing) < 1e-9 * max(given, 1.0) else missing, wcs)
+    return Mosaic(counts, exposure, seen, 0.0 if abs(missing) < 1e-9 * max(given, 1.0) else missing, wcs)
 
 
 def common_grid(planes: Sequence[Plane]) -> tuple[WCS, tuple[int, int]]:
@@ -168,9 +171,9 @@ def _used(plane: Plane) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
 
 
-def _add(plane: Plane, wcs: WCS, counts: np.ndarray, exposure: np.ndarray) -> None:
-    """Add one image to sums on the grid, in place."""
-    ny, nx = counts.shape
+def _add(plane: Plane, wcs: WCS, sums: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Add the counts, the exposure, and the counts with exposure of one image to sums on the grid, in place."""
+    ny, nx = sums[0].shape
     for pixels, corners in _blocks(plane, wcs):
         source, column, row, area = overlaps(*corners)
         whole = np.bincount(source, area, minlength=corners[0].shape[1])
@@ -178,13 +181,14 @@ def _add(plane: Plane, wcs: WCS, counts: np.ndarray, exposure: np.ndarray) -> No
         source, target, area = source[inside], row[inside] * nx + column[inside], area[inside]
         if not len(target):
             continue
-        first, last = int(target.min()), int(target.max()) + 1
         share = plane.counts[pixels].astype(np.float64) / whole
-        span = np.s_[first:last]
-        counts.ravel()[span] += np.bincount(target - first, area * share[source], minlength=last - first)
+        parts = [share]
         if plane.exposure is not None:
             seconds = plane.exposure[pixels].astype(np.float64)
-            exposure.ravel()[span] += np.bincount(target - first, area * seconds[source], minlength=last - first)
+            parts += [seconds, np.where(seconds > 0, share, 0.0)]
+        first, last = int(target.min()), int(target.max()) + 1
+        for total, values in zip(sums, parts, strict=False):
+            total.ravel()[first:last] += np.bincount(target - first, area * values[source], minlength=last - first)
 
 
 Pixels = tuple[np.ndarray, np.ndarray]

@@ -101,6 +101,10 @@ class Rates:
         In the apertures, source and background.
     background : ndarray
         Expected counts of the background in the apertures.
+    background_error : ndarray
+        Standard deviation of these, from the counts of the background regions.
+    effective : ndarray
+        Seconds of exposure times the part of the source that the net counts hold.
     rate : ndarray
         Net counts over exposure and enclosed fraction; negative where the background has more. NaN without exposure.
     rate_lo, rate_hi : ndarray
@@ -115,6 +119,8 @@ class Rates:
 
     counts: np.ndarray
     background: np.ndarray
+    background_error: np.ndarray
+    effective: np.ndarray
     rate: np.ndarray
     rate_lo: np.ndarray
     rate_hi: np.ndarray
@@ -163,6 +169,8 @@ def rates(on: ArrayLike, off: ArrayLike, scale: ArrayLike, effective: ArrayLike,
     return Rates(
         counts=on.astype(np.int64),
         background=scale * off,
+        background_error=scale * np.sqrt(off),
+        effective=effective.copy(),
         rate=(on - scale * off) / seconds,
         rate_lo=low / seconds,
         rate_hi=high / seconds,

@@ -170,6 +170,11 @@ class _Fitter:
         part: np.ndarray = self.exposure[rows, columns] / own
         return part
 
+    def _seen(self, x: float, y: float) -> bool:
+        """Whether the pixel of a position is exposed."""
+        ny, nx = self.exposure.shape
+        return 0 <= round(y) < ny and 0 <= round(x) < nx and bool(self.exposure[round(y), round(x)] > 0)
+
     def exposure_at(self, x: float, y: float) -> float:
         """Exposure of the pixel of a position, or the largest next to it where it has none."""
         ny, nx = self.exposure.shape
@@ -213,7 +218,7 @@ class _Fitter:
             value, errors, gain = self._amplitudes(cut, stamp)
             step, place = self._step(cut, stamp, value, (x, y, size))
             far = np.hypot(x + step[0] - start[0], y + step[1] - start[1])
-            if far > self.half + 1.5 or np.hypot(*step) < 0.01:
+            if far > self.half + 1.5 or np.hypot(*step) < 0.01 or not self._seen(x + step[0], y + step[1]):
                 break
             x, y = x + step[0], y + step[1]
         return _Source(x, y, size, value, errors, place, gain)

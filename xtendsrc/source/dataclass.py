@@ -14,6 +14,7 @@ from xtendsrc.events.eventlist import EventList, read_header
 from xtendsrc.events.header import check_identity
 from xtendsrc.instrument import DataClassCode, Geometry, active_area, contained
 from xtendsrc.source import region_products
+from xtendsrc.source.measurements import DataClassMeasurements
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SAMPLES = 1_000_000
 
 
-class DataClass:
+class DataClass(DataClassMeasurements):
     """One CCD and read-out configuration of an observation.
 
     Made by `Observation.dataclasses`. Nothing is read before it is asked for; the event list is read once, by whichever

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
 
 from xtendsrc.archive.layout import CLEANED
 from xtendsrc.errors import NoObservationsError, RequestError, XtendsrcError
 from xtendsrc.products.collection import Products
 from xtendsrc.source.interlopers import Interlopers
+from xtendsrc.source.samplemeasurements import SampleMeasurements, checked_index
 from xtendsrc.source.source import ExtendedSource, PointSource, Source
 from xtendsrc.source.sourcetable import (
     column_of,
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 
-class Sample(Sequence[Source]):
+class Sample(SampleMeasurements, Sequence[Source]):
     """A frozen sequence of sources.
 
     Parameters
@@ -56,8 +62,7 @@ class Sample(Sequence[Source]):
         if mutual_interlopers:
             everybody = Interlopers.mutual((s.name, s.region) for s in self._sources)
             self._sources = tuple(s.among(everybody) for s in self._sources)
-        names = [s.name for s in self._sources]
-        if twice := {n for n in names if names.count(n) > 1}:
+        if twice := {n for n, number in Counter(s.name for s in self._sources).items() if number > 1}:
             raise RequestError(f"The sample has several sources called {', '.join(sorted(twice))}.", "rename them.")
         self.failures: dict[str, str] = {}
 
@@ -142,27 +147,30 @@ class Sample(Sequence[Source]):
             )
         return Products(many)
 
-    def table(self) -> Table:
-        """One row a source: position, observations, data classes, products in the registry and how many failed."""
-        from astropy.table import Table
-
-        rows = [_row(source) for source in self._sources]
-        names = ("name", "ra", "dec", "observations", "dataclasses", "ready", "failed", "problem")
-        return Table(rows=rows, names=names) if rows else Table(names=names)
-
     # --- a sequence ----------------------------------------------------------------------------------------------
 
     @overload
     def __getitem__(self, index: int | str) -> Source: ...
     @overload
-    def __getitem__(self, index: slice) -> Sample: ...
-    def __getitem__(self, index: int | str | slice) -> Source | Sample:
+    def __getitem__(self, index: slice | np.ndarray | list[bool] | list[int]) -> Sample: ...
+    def __getitem__(self, index: int | str | slice | np.ndarray | list[bool] | list[int]) -> Source | Sample:
         if isinstance(index, str):
-            for source in self._sources:
-                if source.name == index:
-                    return source
-            raise RequestError(f"The sample has no source {index!r}.", f"it has {', '.join(self.names[:20])}.")
-        return Sample(self._sources[index]) if isinstance(index, slice) else self._sources[index]
+            if index not in self._by_name:
+                raise RequestError(f"The sample has no source {index!r}.", self._nearest(index))
+            return self._by_name[index]
+        if isinstance(index, slice):
+            return Sample(self._sources[index])
+        if isinstance(index, (int, np.integer)):
+            return self._sources[index]
+        return Sample(self._sources[i] for i in np.arange(len(self))[checked_index(index, len(self))])
+
+    @cached_property
+    def _by_name(self) -> dict[str, Source]:
+        return {source.name: source for source in self._sources}
+
+    def _nearest(self, name: str) -> str:
+        near = get_close_matches(name, self.names, 1, 0.5)
+        return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.names[:20])}."
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -201,15 +209,3 @@ def _sources(table: Table, where: str, options: dict[str, Any]) -> Iterator[Sour
             raise RequestError(f"{here} is of kind {shape!r}.", 'use "point" or "extended".')
         target = name if positions is None else positions[number - 1]
         yield (PointSource if shape == "point" else ExtendedSource)(target, name=name, **chosen)
-
-
-def _row(source: Source) -> tuple[Any, ...]:
-    ra, dec = float(source.position.ra.deg), float(source.position.dec.deg)
-    kept = source.registry.table(source=source.name)
-    ready, failed = (int((kept["status"] == s).sum()) if len(kept) else 0 for s in ("ready", "failed"))
-    try:
-        observations = source.observations
-        classes = source.dataclasses()
-    except XtendsrcError as error:
-        return source.name, ra, dec, 0, 0, ready, failed, str(error)
-    return source.name, ra, dec, len(observations), len(classes), ready, failed, ""

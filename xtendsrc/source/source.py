@@ -21,6 +21,7 @@ from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.source import source_products
 from xtendsrc.source.filenames import safe_name
 from xtendsrc.source.interlopers import Interlopers
+from xtendsrc.source.measurements import SourceMeasurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ FIELD_DEGREES = 0.5
 """No place on the CCDs is farther from the pointing."""
 
 
-class Source:
+class Source(SourceMeasurements):
     """A place on the sky with an extraction region, and the observations that hold it.
 
     Parameters

@@ -1,0 +1,196 @@
+"""What sources, samples and data classes can be asked to measure: methods that the classes inherit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import QTable
+    from astropy.units import Quantity
+    from astropy.wcs import WCS
+
+    from xtendsrc.measure.photometry import Levels
+    from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.mosaics import Mosaic
+    from xtendsrc.source.source import Source
+
+
+class DataClassMeasurements:
+    """Measurements of a `DataClass`."""
+
+    def photometry(
+        self,
+        positions: SkyCoord,
+        radius: Quantity | None = None,
+        *,
+        energy: Any = None,
+        channels: tuple[int, int] | None = None,
+        fraction: float | None = None,
+        background: tuple[float, float] = (2.0, 4.0),
+        together: bool = False,
+        levels: Levels | None = None,
+        gti: Any = None,
+        grades: Any = None,
+    ) -> QTable:
+        """Measure any number of positions in one pass over the events.
+
+        Parameters
+        ----------
+        positions : SkyCoord
+            One or more.
+        radius : Quantity, optional
+            Of the apertures, one or one a position; 1 arcmin if neither it nor ``fraction`` is given.
+        energy, channels, gti, grades
+            As for `image`; 0.5-10 keV if no band is given.
+        fraction : float, optional
+            Part of the nominal PSF that the apertures shall hold, instead of ``radius``.
+        background : (float, float)
+            Radii of the annulus the background is taken from, in radii of the aperture (2, 4); the apertures of all
+            positions are left out of it.
+        together : bool
+            Whether sources whose apertures overlap are solved together (False).
+        levels : Levels, optional
+            Probabilities of interval and limit: 0.6827 and 0.9987.
+
+        Returns
+        -------
+        QTable
+            One row a position: ``obs_id``, ``dataclass``, ``ra``, ``dec``, ``off_axis``, ``vignetting`` (nominal; rates
+            are not corrected for it), ``counts``, ``background`` (expected in the aperture) with its error,
+            ``effective`` (seconds times the part of the source that the net counts hold), ``rate`` of the whole of a
+            point source with its interval ``rate_lo`` to ``rate_hi`` and its ``upper_limit``, ``significance`` (Li &
+            Ma), ``chance`` of as many counts from background alone, ``detected``, ``radius``, ``exposure`` (live
+            seconds), ``covered`` (exposed part of the
+            aperture) and ``enclosed`` (part of the nominal PSF on it). Rates are NaN where nothing is exposed.
+
+        Raises
+        ------
+        RequestError
+            If radii and positions do not fit each other.
+        """
+        from xtendsrc.source.fielddata import FieldData
+        from xtendsrc.source.photometry import Circles, positions_photometry
+
+        circles = Circles(radius=radius, fraction=fraction, background=background, together=together)
+        return positions_photometry(
+            FieldData.of(_dataclass(self), energy, channels, gti, grades), positions, circles, levels
+        )
+
+    def detect(
+        self,
+        energy: Any = None,
+        *,
+        channels: Any = None,
+        false_alarms: float = 1.0,
+        binning: int = 8,
+        scales: Quantity | None = None,
+        trials: int = 40,
+        seed: int = 1,
+        gti: Any = None,
+        grades: Any = None,
+    ) -> QTable:
+        """Search the field for sources, with a stated number of false alarms.
+
+        Parameters
+        ----------
+        energy, channels : optional
+            One or several bands that are searched together; 0.5-10 keV if not given.
+        false_alarms : float
+            Expected number of detections in a field that has none: the threshold is set where blank fields with this
+            one's background and exposure have so many.
+        binning : int
+            SKY pixels on a side of a pixel searched (8).
+        scales : Quantity, optional
+            Standard deviations of Gaussians with which the PSF is blurred to find larger sources; 0 and 1.2 arcmin.
+        trials, seed : int
+            Blank fields that are drawn, and the seed of these.
+        gti, grades
+            As for `image`.
+
+        Returns
+        -------
+        QTable
+            The most significant first: ``name``, ``ra``, ``dec``, ``error`` (one standard deviation along each axis),
+            ``counts`` of the whole source in all bands with ``counts_error``, ``rate``, ``counts_<band>``,
+            ``significance``, ``extended`` and ``extent`` (standard deviation of a Gaussian), ``radius`` (to where it is
+            bright against the background), ``off_axis``. The false alarms expected and the threshold are in its
+            ``meta``.
+        """
+        from xtendsrc.events.quantities import arcminutes
+        from xtendsrc.source.detection import Finder, detect_sources
+
+        sizes = Finder.scales if scales is None else tuple(arcminutes(s) for s in scales)
+        finder = Finder(false_alarms=false_alarms, binning=binning, scales=sizes, trials=trials, seed=seed)
+        return detect_sources(_dataclass(self), finder, energy, channels, gti=gti, grades=grades)
+
+
+class SourceMeasurements:
+    """Measurements of a `Source`."""
+
+    def photometry(
+        self,
+        *,
+        energy: Any = None,
+        channels: tuple[int, int] | None = None,
+        background: Any = (2.0, 4.0),
+        levels: Levels | None = None,
+        gti: Any = None,
+        grades: Any = None,
+        obs_id: str | None = None,
+        dataclass: str | None = None,
+    ) -> QTable:
+        """Measure counts and rate in the source's region: for each data class a detection or an upper limit.
+
+        Parameters
+        ----------
+        energy, channels, gti, grades
+            As for `DataClass.image`; 0.5-10 keV if no band is given.
+        background : (inner, outer), "auto", "none" or region
+            An annulus in source radii (2, 4), or as `xtendsrc.source.background.chosen` has it.
+        levels : Levels, optional
+            Probabilities of interval and limit: 0.6827 and 0.9987.
+        obs_id, dataclass : str, optional
+            Keep one observation, or one data class.
+
+        Returns
+        -------
+        QTable
+            One row a data class, with the columns of `DataClass.photometry` but for ``radius``. The rate of a point
+            source is that of the whole of it, with the nominal PSF; that of an extended one is the region's.
+        """
+        from xtendsrc.source.fielddata import FieldData
+        from xtendsrc.source.photometry import region_photometry, stacked
+
+        return stacked(
+            [
+                region_photometry(_source(self), FieldData.of(dc, energy, channels, gti, grades), background, levels)
+                for dc in _source(self).dataclasses(obs_id, dataclass)
+            ]
+        )
+
+    def mosaic(
+        self, energy: Any = None, *, binning: int = 4, wcs: WCS | None = None, obs_id: str | None = None, **options: Any
+    ) -> Mosaic:
+        """Add the images of all observations and data classes up on one grid.
+
+        Parameters
+        ----------
+        energy, binning, **options
+            As for `DataClass.image`.
+        wcs, obs_id
+            The grid, see `xtendsrc.mosaic`; one observation only.
+        """
+        from xtendsrc.source.mosaics import mosaic
+
+        return mosaic(_source(self).images(energy=energy, binning=binning, obs_id=obs_id, **options), wcs)
+
+
+def _dataclass(measured: DataClassMeasurements) -> DataClass:
+    """What inherits the measurements is a data class."""
+    return cast("DataClass", measured)
+
+
+def _source(measured: SourceMeasurements) -> Source:
+    """What inherits the measurements is a source."""
+    return cast("Source", measured)

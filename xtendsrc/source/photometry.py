@@ -1,0 +1,415 @@
+"""Photometry: what a source, or a list of positions, has in counts and rate, and how sure that is.
+
+Rates are of the whole of a point source: the part of the nominal PSF outside the aperture, in gaps and on bad pixels is
+made up for, and so is what of the source falls into the background. Rates of extended sources are those of the region,
+with gaps filled at its mean brightness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RequestError, XtendsrcError
+from xtendsrc.events.quantities import arcminutes
+from xtendsrc.instrument import EV_PER_CHANNEL
+from xtendsrc.measure.photometry import Levels, counts_in_circles, deblend, rates, sums_in_circles
+from xtendsrc.source.fielddata import PIXEL_ARCMIN, FieldData, nominal_psf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from astropy.coordinates import SkyCoord
+    from astropy.table import QTable
+
+    from xtendsrc.measure.photometry import Rates
+    from xtendsrc.regions import RegionSet
+    from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.source import Source
+
+DETECTED = 1.35e-3
+"""A source counts as detected if background alone has as many counts with at most this probability (3 sigma)."""
+
+ANNULUS = (2.0, 4.0)
+"""Radii of the background annulus, in radii of the aperture or of the source."""
+
+LEAST_COVERED = 0.05
+"""An aperture must have at least this part of its area exposed to have a rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circles:
+    """Apertures of `DataClass.photometry`.
+
+    Parameters
+    ----------
+    radius : Quantity, optional
+        One, or one a position; 1 arcmin if neither it nor ``fraction`` is given.
+    fraction : float, optional
+        Instead of a radius: that of the nominal PSF within the aperture.
+    background : (float, float)
+        Radii of the background annulus, in radii of the aperture. The apertures of all positions are left out of it.
+    together : bool
+        Whether apertures that overlap are solved together.
+    """
+
+    radius: Any = None
+    fraction: float | None = None
+    background: tuple[float, float] = ANNULUS
+    together: bool = False
+
+    def arcmin(self, number: int) -> np.ndarray:
+        """Radii of the apertures, arcmin, shape (number,).
+
+        Raises
+        ------
+        RequestError
+            If radius and fraction contradict, or the numbers make no sense.
+        """
+        import astropy.units as u
+
+        inner, outer = self.background
+        if not 1 <= inner < outer:
+            raise RequestError(
+                f"A background annulus from {inner} to {outer} radii overlaps the aperture or is empty.",
+                "give background=(inner, outer) with 1 <= inner < outer.",
+            )
+        if self.fraction is not None:
+            if self.radius is not None:
+                raise RequestError("Both radius= and fraction= are given.", "give one of them.")
+            return np.full(number, nominal_psf().radius_of(self.fraction))
+        given = 1 * u.arcmin if self.radius is None else self.radius
+        radii = np.atleast_1d([arcminutes(given)] if np.ndim(given) == 0 else u.Quantity(given).to_value(u.arcmin))
+        if len(radii) not in (1, number) or not (radii > 0).all():
+            raise RequestError(f"{len(radii)} radii for {number} positions.", "give one, or one a position, above 0.")
+        return np.broadcast_to(radii, number)
+
+
+def positions_photometry(
+    field: FieldData, positions: SkyCoord, circles: Circles, levels: Levels | None = None
+) -> QTable:
+    """Measure any number of positions on one data class in one pass over its events.
+
+    Parameters
+    ----------
+    field : FieldData
+        Events of the band, and live seconds.
+    positions : SkyCoord
+        One or more.
+    circles : Circles
+        The apertures and backgrounds.
+    levels : Levels, optional
+        Probabilities of interval and limit.
+
+    Returns
+    -------
+    QTable
+        One row a position; see `xtendsrc.source.dataclass.DataClass.photometry`.
+    """
+    positions = positions.reshape(-1).icrs
+    centres = np.column_stack(field.pixels(positions))
+    arcmin = circles.arcmin(len(positions))
+    radius = arcmin / PIXEL_ARCMIN
+    apertures = _Apertures(field, centres, radius)
+    off, off_live = apertures.annulus(*circles.background)
+    scale = np.divide(apertures.live, off_live, out=np.zeros(len(centres)), where=off_live > 0)
+    effective, enclosed = _effective(apertures, arcmin, circles, scale)
+    measured = rates(apertures.counts, off, scale, effective, levels)
+    table = _table(measured, positions, field)
+    table["radius"] = _quantity(arcmin, "arcmin")
+    table["exposure"] = _quantity(apertures.exposure, "s")
+    table["covered"] = apertures.covered
+    table["enclosed"] = enclosed
+    if circles.together:
+        _solve_together(table, field, apertures, effective, levels or Levels())
+    return _described(table, field, levels)
+
+
+class _Apertures:
+    """Counts and exposure in circles around positions, and in annuli without the circles."""
+
+    def __init__(self, field: FieldData, centres: np.ndarray, radius: np.ndarray) -> None:
+        self.field, self.centres, self.radius = field, centres, radius
+        self.counts = counts_in_circles(field.x, field.y, centres, radius)
+        self.live = sums_in_circles(field.live, centres, radius)
+        self.seen = sums_in_circles(field.exposed, centres, radius)
+
+    @property
+    def area(self) -> np.ndarray:
+        """Pixels of the circles."""
+        return np.pi * self.radius**2
+
+    @property
+    def exposure(self) -> np.ndarray:
+        """Mean live seconds of the exposed pixels of the circles."""
+        return np.divide(self.live, self.seen, out=np.zeros(len(self.live)), where=self.seen > 0)
+
+    @property
+    def covered(self) -> np.ndarray:
+        """Part of the circles that is exposed, 0 to 1."""
+        return np.minimum(self.seen / self.area, 1.0)
+
+    def annulus(self, inner: float, outer: float) -> tuple[np.ndarray, np.ndarray]:
+        """Counts and live seconds summed in annuli of that many radii, outside every circle."""
+        x, y = self.field.x, self.field.y
+        free = self._outside()
+        live = np.where(free, self.field.live, 0)
+        keep = free[y, x]
+        x, y = x[keep], y[keep]
+        counts, seconds = (
+            [total(r * self.radius) for r in (inner, outer)]
+            for total in (
+                lambda r: counts_in_circles(x, y, self.centres, r),
+                lambda r: sums_in_circles(live, self.centres, r),
+            )
+        )
+        return counts[1] - counts[0], np.maximum(seconds[1] - seconds[0], 0.0)
+
+    def _outside(self) -> np.ndarray:
+        """Pixels in none of the circles."""
+        ny, nx = self.field.live.shape
+        starts = np.zeros((ny, nx + 1), dtype=np.int32)
+        cx, cy = self.centres.T
+        known = np.isfinite(cx) & np.isfinite(cy)
+        cx, cy, r = cx[known], cy[known], self.radius[known]
+        for step in range(int(np.ceil(2 * r.max(initial=0))) + 1):
+            row = np.ceil(cy - r).astype(np.int64) + step
+            half = np.sqrt(np.maximum(r**2 - (row - cy) ** 2, 0.0))
+            on = (row >= 0) & (row < ny) & (np.abs(row - cy) <= r)
+            left = np.clip(np.ceil(cx - half), 0, nx).astype(np.int64)
+            right = np.maximum(np.clip(np.floor(cx + half) + 1, 0, nx).astype(np.int64), left)
+            np.add.at(starts, (row[on], left[on]), 1)
+            np.add.at(starts, (row[on], right[on]), -1)
+        return np.asarray(np.cumsum(starts[:, :-1], axis=1) == 0)
+
+
+def _effective(
+    apertures: _Apertures, arcmin: np.ndarray, circles: Circles, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds times the part of a source that the net counts hold; and the part of it within the aperture."""
+    psf = nominal_psf()
+    enclosed = psf.fraction(arcmin) * apertures.covered
+    inner, outer = circles.background
+    leaked = psf.fraction(outer * arcmin) - psf.fraction(inner * arcmin)
+    part = np.where(apertures.covered > LEAST_COVERED, enclosed - scale * leaked, 0.0)
+    return apertures.exposure * np.maximum(part, 0.0), enclosed
+
+
+def _solve_together(
+    table: QTable, field: FieldData, apertures: _Apertures, effective: np.ndarray, levels: Levels
+) -> None:
+    """Replace rates and limits by those of sources whose apertures overlap, in place."""
+    from scipy.special import ndtri
+
+    radius = apertures.radius
+    if np.ptp(radius) > 0:
+        raise RequestError("Apertures that are solved together must be of one size.", "give one radius.")
+    usable = np.flatnonzero(effective > 0)
+    psf = nominal_psf().scaled(1 / PIXEL_ARCMIN)
+    events = (field.x, field.y)
+    blend = deblend(events, apertures.centres[usable], float(radius[0]), psf, np.asarray(table["background"])[usable])
+    seconds = apertures.exposure[usable] * apertures.covered[usable]
+    value, error = blend.counts / seconds, blend.error / seconds
+    wide = float(ndtri(0.5 + levels.interval / 2)) * error
+    limit = np.maximum(value, 0) + float(ndtri(levels.limit)) * error
+    unit = table["rate"].unit
+    for name, numbers in (
+        ("rate", value),
+        ("rate_lo", np.maximum(value - wide, 0)),
+        ("rate_hi", np.maximum(value + wide, 0)),
+        ("upper_limit", limit),
+    ):
+        table[name][usable] = numbers * unit
+    table["significance"][usable] = value / np.maximum(error, 1e-300)
+
+
+def region_photometry(source: Source, field: FieldData, background: Any, levels: Levels | None) -> QTable:
+    """Measure a source in its own region on one data class; one row.
+
+    See `xtendsrc.source.source.Source.photometry`.
+    """
+    dc = field.dc
+    own = _Region(field, source.region)
+    region = source.background_region(dc, background)
+    other = None if region is None else _Region(field, region)
+    off_live = 0.0 if other is None else other.live
+    scale = own.live / off_live if off_live > 0 else 0.0
+    point = source.source_type == "POINT"
+    effective = own.light(source.position) if point else own.live / own.pixels
+    enclosed = effective / own.exposure if own.exposure > 0 else 0.0
+    if point and other is not None:
+        effective -= scale * other.light(source.position)
+    if own.covered < LEAST_COVERED:
+        effective = 0.0
+    measured = rates(own.counts, other.counts if other else 0, scale, max(effective, 0.0), levels)
+    table = _table(measured, source.position.reshape(1), field)
+    table["exposure"] = _quantity([own.exposure], "s")
+    table["covered"] = [own.covered]
+    table["enclosed"] = [enclosed]
+    table.add_column([source.name], name="source", index=0)
+    return _described(table, field, levels)
+
+
+class _Region:
+    """Counts and exposure of one data class in a region."""
+
+    def __init__(self, field: FieldData, region: RegionSet) -> None:
+        pixels = region if region.frame == "SKY" else region.to_pixels(field.dc.geometry.wcs)
+        ny, nx = field.live.shape
+        low_x, high_x, low_y, high_y = pixels.bounds
+        x0, x1 = max(int(low_x) - 2, 0), min(int(high_x) + 2, nx)
+        y0, y1 = max(int(low_y) - 2, 0), min(int(high_y) + 2, ny)
+        self._field, self._corner = field, (x0, y0)
+        shape = (max(y1 - y0, 0), max(x1 - x0, 0))
+        rows, columns = np.indices(shape)
+        inside = pixels.mask(columns.ravel() + x0 + 1, rows.ravel() + y0 + 1).reshape(shape)
+        self._part = np.where(inside, field.live[y0:y1, x0:x1], 0).astype(np.float64)
+        self.pixels = max(float(inside.sum()), 1.0)
+        near = (field.x >= x0) & (field.x < x1) & (field.y >= y0) & (field.y < y1)
+        self.counts = int(inside[field.y[near] - y0, field.x[near] - x0].sum())
+
+    @property
+    def live(self) -> float:
+        """Live seconds summed over the pixels."""
+        return float(self._part.sum())
+
+    @property
+    def exposure(self) -> float:
+        """Mean live seconds of the exposed pixels."""
+        return self.live / max(int(np.count_nonzero(self._part)), 1)
+
+    @property
+    def covered(self) -> float:
+        """Part of the region that is exposed, 0 to 1."""
+        return min(int(np.count_nonzero(self._part)) / self.pixels, 1.0)
+
+    def light(self, position: SkyCoord) -> float:
+        """Live seconds weighted with the nominal PSF of a source at a position: seconds times enclosed fraction."""
+        x, y = self._field.pixels(position)
+        rows, columns = np.nonzero(self._part)
+        distance = np.hypot(columns + self._corner[0] - float(x), rows + self._corner[1] - float(y)) * PIXEL_ARCMIN
+        shape = nominal_psf().brightness(distance) * PIXEL_ARCMIN**2
+        return float(np.sum(shape * self._part[rows, columns]))
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+def _table(measured: Rates, positions: SkyCoord, field: FieldData) -> QTable:
+    from astropy.table import QTable
+
+    table = QTable()
+    number = len(measured.counts)
+    table["obs_id"], table["dataclass"] = [field.dc.obs_id] * number, [str(field.dc.code)] * number
+    table["ra"], table["dec"] = positions.ra.to("deg"), positions.dec.to("deg")
+    table["off_axis"] = _quantity(field.off_axis(positions), "arcmin")
+    table["vignetting"] = _vignetting(field, positions)
+    table["counts"], table["background"] = measured.counts, measured.background
+    table["background_error"] = measured.background_error
+    table["effective"] = _quantity(measured.effective, "s")
+    for name in ("rate", "rate_lo", "rate_hi", "upper_limit"):
+        table[name] = _quantity(getattr(measured, name), "ct / s")
+    table["significance"] = measured.significance
+    table["chance"] = measured.chance
+    table["detected"] = measured.chance <= DETECTED
+    return table
+
+
+def _vignetting(field: FieldData, positions: SkyCoord) -> np.ndarray:
+    """Nominal area at the positions relative to the optical axis, at the middle of the band on a logarithmic scale."""
+    from xtendsrc.responses import nominal
+
+    low, high = field.selection.channels or (50, 1666)
+    energy = np.sqrt(max(low, 50) * (high + 1.0)) * EV_PER_CHANNEL / 1000
+    return nominal.vignetting(energy, field.off_axis(positions))
+
+
+def _described(table: QTable, field: FieldData, levels: Levels | None) -> QTable:
+    """The table with what its numbers mean."""
+    levels = levels or Levels()
+    low, high = field.selection.channels or (0, 4095)
+    table.meta.update(
+        energy_kev=(low * EV_PER_CHANNEL / 1000, (high + 1) * EV_PER_CHANNEL / 1000),
+        interval=levels.interval,
+        limit=levels.limit,
+        psf="nominal",
+    )
+    return table
+
+
+def _quantity(values: Any, unit: str) -> Any:
+    import astropy.units as u
+
+    return u.Quantity(np.asarray(values, dtype=np.float64), unit)
+
+
+def combined(rows: QTable, levels: Levels | None = None) -> Rates:
+    """One measurement from several of one source: counts, backgrounds and effective exposures added up.
+
+    The sum of the backgrounds has the mean and the variance of one background region's, whose counts and scale follow
+    from them.
+    """
+    background = float(np.sum(rows["background"]))
+    variance = float(np.sum(np.square(rows["background_error"])))
+    scale = variance / background if background > 0 else 0.0
+    off = background / scale if scale > 0 else 0.0
+    effective = float(np.sum(rows["effective"].to_value("s")))
+    return rates(float(np.sum(rows["counts"])), off, scale, effective, levels)
+
+
+def stacked(tables: Sequence[QTable]) -> QTable:
+    """Tables of photometry under one another."""
+    from astropy.table import vstack
+
+    return vstack(list(tables), metadata_conflicts="silent")
+
+
+def sample_photometry(sources: Iterable[Source], **options: Any) -> QTable:
+    """Measure many sources, data class by data class, so that each event list and exposure map is read once.
+
+    Returns
+    -------
+    QTable
+        One row for each source and data class, in the order of the sources; one that cannot be measured has the reason
+        in the column ``problem``, and its numbers are masked.
+    """
+    from astropy.table import QTable
+
+    order: list[tuple[int, Source, DataClass]] = []
+    rows: dict[int, list[QTable]] = {}
+    for number, source in enumerate(sources):
+        try:
+            order += [(number, source, dc) for dc in source.dataclasses()]
+        except XtendsrcError as error:
+            rows[number] = [_problem(source, error)]
+    for number, source, dc in sorted(order, key=lambda job: (job[2].obs_id, str(job[2].code), job[0])):
+        try:
+            measured = _one(source, dc, **options)
+            measured["problem"] = [""]
+        except XtendsrcError as error:
+            measured = _problem(source, error, dc)
+        rows.setdefault(number, []).append(measured)
+    tables = [table for number in sorted(rows) for table in rows[number]]
+    return stacked(tables) if tables else QTable()
+
+
+def _one(
+    source: Source, dc: DataClass, *, background: Any = ANNULUS, levels: Levels | None = None, **band: Any
+) -> QTable:
+    return region_photometry(source, FieldData.of(dc, **band), background, levels)
+
+
+def _problem(source: Source, error: XtendsrcError, dc: DataClass | None = None) -> QTable:
+    """The row of a source that could not be measured."""
+    from astropy.table import QTable
+
+    table = QTable()
+    table["source"] = [source.name]
+    if dc is not None:
+        table["obs_id"], table["dataclass"] = [dc.obs_id], [str(dc.code)]
+    position = source.position.reshape(1)
+    table["ra"], table["dec"] = position.ra.to("deg"), position.dec.to("deg")
+    table["problem"] = [str(error)]
+    return table

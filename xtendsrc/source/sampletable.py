@@ -1,0 +1,137 @@
+"""The table of a sample: one row a source, with the columns that are asked for."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RequestError, XtendsrcError
+from xtendsrc.measure.blocks import constancy
+from xtendsrc.source.photometry import DETECTED, combined, sample_photometry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from astropy.table import QTable, Table
+
+    from xtendsrc.source.source import Source
+
+PLAIN = ("name", "ra", "dec", "observations", "dataclasses", "ready", "failed", "problem")
+"""Columns of a table when none are asked for."""
+
+MEASURED = (
+    "counts",
+    "background",
+    "exposure",
+    "rate",
+    "rate_lo",
+    "rate_hi",
+    "upper_limit",
+    "significance",
+    "detected",
+    "constant",
+)
+"""Columns that need photometry: all data classes of a source together; ``constant`` is the probability of rates
+as different as these, nominal vignetting allowed for, from a constant source."""
+
+COLUMNS = (*PLAIN, "radius", "redshift", "kind", *MEASURED)
+"""Every column there is."""
+
+
+def table_of(sources: Sequence[Source], columns: Sequence[str] | None = None, **options: Any) -> Table:
+    """See `xtendsrc.source.sample.Sample.table`."""
+    from astropy.table import QTable, Table
+
+    wanted = list(PLAIN if columns is None else columns)
+    for name in wanted:
+        if name not in COLUMNS:
+            near = get_close_matches(name, COLUMNS, 1)
+            raise RequestError(
+                f"A sample has no column {name!r}.",
+                f"did you mean {near[0]!r}?" if near else f"choose among {', '.join(COLUMNS)}.",
+            )
+    if columns is None:
+        rows = [_plain(source) for source in sources]
+        return Table(rows=rows, names=PLAIN) if rows else Table(names=PLAIN)
+    made = QTable()
+    plain = [_plain(source) for source in sources] if {*wanted} & {*PLAIN[3:]} else []
+    measured = _measured(sources, **options) if {*wanted} & {*MEASURED} else {}
+    for name in wanted:
+        made[name] = _column(name, sources, plain, measured)
+    return made
+
+
+def _column(name: str, sources: Sequence[Source], plain: list[tuple[Any, ...]], measured: dict[str, Any]) -> Any:
+    import astropy.units as u
+
+    if name in measured:
+        return measured[name]
+    simple: dict[str, Callable[[Source], Any]] = {
+        "name": lambda s: s.name,
+        "kind": lambda s: "point" if s.source_type == "POINT" else "extended",
+        "redshift": lambda s: np.nan if s.redshift is None else s.redshift,
+    }
+    angles: dict[str, Callable[[Source], Any]] = {
+        "ra": lambda s: s.position.ra.deg,
+        "dec": lambda s: s.position.dec.deg,
+        "radius": lambda s: s.radius.to_value(u.deg),
+    }
+    if name in angles:
+        values = u.Quantity([angles[name](s) for s in sources], u.deg)
+        return values.to(u.arcmin) if name == "radius" else values
+    if name in simple:
+        return [simple[name](s) for s in sources]
+    return [row[PLAIN.index(name)] for row in plain]
+
+
+def _plain(source: Source) -> tuple[Any, ...]:
+    ra, dec = float(source.position.ra.deg), float(source.position.dec.deg)
+    kept = source.registry.table(source=source.name)
+    ready, failed = (int((kept["status"] == s).sum()) if len(kept) else 0 for s in ("ready", "failed"))
+    try:
+        observations = source.observations
+        classes = source.dataclasses()
+    except XtendsrcError as error:
+        return source.name, ra, dec, 0, 0, ready, failed, str(error)
+    return source.name, ra, dec, len(observations), len(classes), ready, failed, ""
+
+
+def _measured(sources: Sequence[Source], **options: Any) -> dict[str, Any]:
+    """Photometry of all data classes of each source, put together."""
+    import astropy.units as u
+
+    rows = sample_photometry(sources, **options)
+    names = np.asarray(rows["source"], dtype=str) if len(rows) else np.array([], dtype=str)
+    order = np.argsort(names, kind="stable")
+    parts = dict(zip(*_split(names[order], order), strict=True)) if len(names) else {}
+    joined = [_together(rows[parts[s.name]]) if s.name in parts else None for s in sources]
+    units = {"exposure": u.s, **dict.fromkeys(("rate", "rate_lo", "rate_hi", "upper_limit"), u.ct / u.s)}
+    nothing = dict.fromkeys(MEASURED, np.nan) | {"counts": 0, "detected": False}
+    columns = {n: np.array([(nothing if j is None else j)[n] for j in joined]) for n in MEASURED}
+    return {n: values * units[n] if n in units else values for n, values in columns.items()}
+
+
+def _split(names: np.ndarray, order: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
+    """Different names of a sorted list, and the numbers of the rows of each."""
+    different, first = np.unique(names, return_index=True)
+    return different.tolist(), np.split(order, first[1:])
+
+
+def _together(rows: QTable) -> dict[str, Any] | None:
+    """Counts of one source in all its data classes, as one measurement; None if none was made."""
+    if "problem" in rows.colnames:
+        rows = rows[np.asarray(rows["problem"], dtype=str) == ""]
+    if not len(rows):
+        return None
+    total = combined(rows)
+    effective = rows["effective"].to_value("s")
+    several = np.count_nonzero(effective > 0) > 1
+    test = (
+        constancy(rows["counts"], effective * rows["vignetting"], rows["background"]).probability if several else np.nan
+    )
+    names = ("counts", "background", "rate", "rate_lo", "rate_hi", "upper_limit", "significance")
+    numbers = {name: getattr(total, name)[0] for name in names}
+    exposure = float(rows["exposure"].to_value("s").sum())
+    return {**numbers, "exposure": exposure, "detected": bool(total.chance[0] <= DETECTED), "constant": test}

@@ -12,7 +12,8 @@ from astropy.time import Time
 from astropy.wcs import WCS
 
 from tests.products.ogip import write_spectrum
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import RequestError, XtendsrcWarning
+from xtendsrc.products import LightCurve, Products
 from xtendsrc.products.image.product import Image
 from xtendsrc.products.spectrum.product import Spectrum
 
@@ -185,6 +186,91 @@ def test_cross_hair_is_at_its_position_in_any_frame(products, position):
     assert ax.wcs.pixel_to_world(*mark).separation(position) < 0.1 * u.arcsec
 
 
+def names(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+
+
+def test_a_legend_names_what_is_outlined_and_seen(products, position):
+    image = products["image"]
+    assert names(image.view()) == []
+    assert names(image.view(view_regions=True)) == ["source region", "calibration sources"]
+    assert names(image.view(view_regions=True, zoom_in=True)) == ["source region"]
+    assert names(image.view(view_regions=True, legend=False)) == []
+    from regions import CircleAnnulusSkyRegion, CircleSkyRegion
+
+    ring = CircleAnnulusSkyRegion(position, 3 * u.arcmin, 5 * u.arcmin)
+    ax = image.view(regions={"core": CircleSkyRegion(position, 1 * u.arcmin), "background": ring})
+    assert names(ax) == ["core", "background"]
+    assert len({line.get_color() for line in ax.lines}) == 2
+
+
+def test_calibration_sources_are_left_out_when_told(products, star):
+    assert len(products["image"].view(view_regions=True, calibration=False).lines) == 1
+    assert "calibration sources" not in names(star.view_regions(calibration=False, **ONE))
+
+
+def test_colours_follow_what_is_shown(products):
+    """The star is the brightest place; away from it the scale ends at the brightest pixel of the part that is seen."""
+    image = products["fine"]
+    ax = image.view(zoom_in=20 * u.arcsec)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    inside = image.data[round(low + 0.5) : round(high + 0.5), round(left + 0.5) : round(right + 0.5)]
+    assert ax.images[0].norm.vmax == inside.max()
+    assert image.view(limits=(None, 2)).images[0].norm.vmax == 2
+
+
+def test_regions_on_a_detector_image_are_where_the_detector_sees_them(star, position):
+    """DET of the star by the WCS-free formula of the instrument's coordinates."""
+    image = star.image(frame="DET", binning=8, **ONE)
+    dc = star.dataclasses("900001010")[0]
+    detx, dety = (float(v) for v in dc.geometry.icrs_to_det(position))
+    ax = image.view(view_regions=True)
+    circle = ax.lines[0].get_xydata()
+    np.testing.assert_allclose((circle.min(axis=0) + circle.max(axis=0)) / 2, [detx, dety], atol=0.1)
+    np.testing.assert_allclose(np.hypot(*(circle - [detx, dety]).T), 120 / 1.7684, rtol=1e-3)
+    events = dc.events
+    near = np.hypot(events["DETX"] - detx, events["DETY"] - dety) < 120 / 1.7684
+    near &= (events["PI"] >= 83) & (events["PI"] <= 1666)
+    assert ax.images[0].get_array()[image.mask(star.region)].sum() == pytest.approx(near.sum(), rel=0.02)
+    row, column = int((dety - 0.5) // 8), int((detx - 0.5) // 8)
+    assert image.value_at(position) == image.data[row, column] > 0
+    zoomed = image.view(zoom_in=True)
+    assert np.mean(zoomed.get_xlim()) == pytest.approx(detx, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"stretch": "sqr"}, "did you mean 'sqrt'"),
+        ({"cmap": "virids"}, "did you mean 'viridis'"),
+        ({"smooth": -1}, "smooth"),
+        ({"smooth": "much"}, "smooth"),
+        ({"limits": 5}, "limits"),
+        ({"limits": (5, 1)}, "order"),
+        ({"limits": ("a", "b")}, "limits"),
+        ({"zoom_in": 3}, "unit"),
+        ({"zoom_in": -3 * u.arcmin}, "positive"),
+        ({"cross_hair": "here"}, "cross_hair"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(products, options, told):
+    with pytest.raises(RequestError, match=told):
+        products["image"].view(**options)
+    assert plt.get_fignums() == []
+
+
+def test_a_gallery_shows_what_can_be_made(star, products, tmp_path):
+    off = tmp_path / "off.reg"
+    off.write_text("physical\ncircle(-500,-500,20)\n")
+    bad = star.dataclasses("900001010")[0].spectrum(off)
+    both = (products["image"], bad, products["arf"])
+    with pytest.warns(XtendsrcWarning, match="1 failed"):
+        drawn = Products(both).view()
+    assert [bool(ax.has_data()) for ax in drawn] == [True, False, True]
+    assert "region" in " ".join(drawn[1].texts[0].get_text().split())
+    assert drawn[0].images
+
+
 def test_a_detector_image_has_no_sky_positions(detector_image, position):
     with pytest.raises(RequestError, match="no sky positions"):
         detector_image.view(cross_hair=position)
@@ -303,6 +389,56 @@ def test_points_are_at_their_times(products, time):
     rendered(ax)
 
 
+@pytest.fixture
+def later(products, tmp_path):
+    """The same curve, half a day later."""
+    path = tmp_path / "later.fits"
+    with fits.open(products["lightcurve"].path) as hdus:
+        for hdu in hdus:
+            for name in ("START", "STOP", "TIME"):
+                if name in (hdu.columns.names if hasattr(hdu, "columns") else ()):
+                    hdu.data[name] += 43200.0
+        hdus.writeto(path)
+    return LightCurve.read(path)
+
+
+@pytest.mark.parametrize(("time", "second"), [(None, None), ("seconds", None), ("mjd", "mjd"), ("utc", None)])
+def test_two_curves_share_one_time_axis(products, later, time, second):
+    first = products["lightcurve"]
+    ax = first.view(time=time)
+    title = ax.get_title("left")
+    later.view(ax=ax, time=second)
+    points = [line for line in ax.lines if line.get_marker() == "o"]
+    one, two = (np.asarray(line.get_xdata()) for line in points)
+    days = {None: 0.5 * 24, "seconds": 43200, "mjd": 0.5, "utc": np.timedelta64(12, "h")}[time]
+    gap = two[0] - one[0]
+    assert abs(gap / days - 1) < 1e-6
+    low, high = ax.get_xlim()
+    seen = ax.xaxis.convert_units(np.concatenate([one, two]))
+    assert low < seen.min() < seen.max() < high
+    assert ax.get_title("left") == title
+    labels = ax.get_legend_handles_labels()[1]
+    assert len(set(labels)) == len(labels) == 3
+    assert points[0].get_color() != points[1].get_color()
+    with pytest.raises(RequestError, match="does not fit"):
+        later.view(ax=ax, time="mission")
+
+
+def test_two_spectra_and_two_areas_are_both_seen_whole(products, star):
+    other = star.spectra(response="nominal", obs_id="900002010")[0]
+    for name, second in (("spectrum", other), ("arf", other.arf)):
+        ax = products[name].view()
+        before = ax.get_xlim(), ax.get_ylim()
+        second.view(ax=ax)
+        alone = second.view()
+        for old, both, new in zip(
+            before, (ax.get_xlim(), ax.get_ylim()), (alone.get_xlim(), alone.get_ylim()), strict=True
+        ):
+            assert both[0] == pytest.approx(min(old[0], new[0]))
+            assert both[1] >= max(old[1], new[1]) * 0.999
+        assert any("900002010" in text for text in names(ax))
+
+
 def test_an_unknown_time_axis_is_refused(products):
     with pytest.raises(RequestError, match="time='days'"):
         products["lightcurve"].view(time="days")
@@ -348,8 +484,14 @@ def test_nominal_responses_are_labelled(products):
         assert "not calibrated" in ax.get_title() + ax.get_title("left")
 
 
-def test_a_spectrum_without_counts_is_drawn(tmp_path):
-    rendered(Spectrum.read(write_spectrum(tmp_path / "a.pi", np.zeros(4096, int))).view())
+def test_a_spectrum_without_counts_is_drawn_as_upper_limits(tmp_path):
+    """Gehrels 1986: no count excludes more than 1.841 at one sigma."""
+    spectrum = Spectrum.read(write_spectrum(tmp_path / "a.pi", np.zeros(4096, int)))
+    ax = spectrum.view(grouping="constant 100", energy=(0.6, 1.8) * u.keV)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), 0)
+    tops = np.array([high for (_, _), (_, high) in ax.collections[1].get_segments()])
+    np.testing.assert_allclose(tops * 100 * 0.006 * spectrum.exposure.value, 1.841, atol=2e-3)
+    rendered(ax)
 
 
 def test_regions_of_a_source_are_drawn(star):

@@ -147,6 +147,13 @@ class Product:
         return "  ".join(part for part in (self.source, self.obs_id, self.dataclass, what) if part)
 
     @property
+    def short_title(self) -> str:
+        """A few words for a legend: source and ObsID, or the name of the file."""
+        if self._request is None:
+            return self._file.name if self._file else ""
+        return " ".join(part for part in (self.source, self.obs_id) if part)
+
+    @property
     def engine(self) -> str:
         """The engine asked for: ``auto``, ``heasoft`` or ``native``; `provenance` says which one made it."""
         return self._target.engine if self._target else "auto"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import difflib
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import ProductError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from astropy.time import Time
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -22,6 +27,8 @@ SOURCE = "#1f5fa8"
 BACKGROUND = "#b5662a"
 NET = "#1b1b1e"
 SHADE = "#e6e6ea"
+FURTHER = ("#2a7f4f", "#8a3fa0", "#b03030", "#0f8a8a")
+"""Colours of the second and later products on one axes."""
 
 
 def new_axes(
@@ -38,13 +45,81 @@ def new_axes(
     return figure.add_subplot(*position, **options)
 
 
+Place = Literal["left", "center", "right"]
+
+
+@dataclass
+class Drawn:
+    """What these functions have drawn on axes, so that a second product fits the first.
+
+    Attributes
+    ----------
+    number : int
+        Products so far.
+    scale : str
+        Kind of time axis.
+    zero : Time or None
+        What such an axis counts from.
+    """
+
+    number: int = 0
+    scale: str = ""
+    zero: Time | None = None
+
+    @property
+    def colour(self) -> str | None:
+        """The colour of a further product; None for the first, which has that of its kind."""
+        return FURTHER[(self.number - 1) % len(FURTHER)] if self.number else None
+
+
+_drawn: WeakKeyDictionary[Axes, Drawn] = WeakKeyDictionary()
+
+
+def drawn_on(ax: Axes) -> Drawn:
+    """Return what is drawn on axes already."""
+    return _drawn.setdefault(ax, Drawn())
+
+
+def widen(ax: Axes, which: str, low: Any, high: Any, drawn: Drawn) -> None:
+    """Set the limits of the ``x`` or ``y`` axis (None leaves one), without hiding what another product has there."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    first, last = ax.get_xlim() if which == "x" else ax.get_ylim()
+    low, high = (None if end is None else float(axis.convert_units(end)) for end in (low, high))
+    if drawn.number:
+        low, high = (None if low is None else min(low, first)), (None if high is None else max(high, last))
+    (ax.set_xlim if which == "x" else ax.set_ylim)(low, high)
+
+
+def heading(ax: Axes, product: Any, title: str | None, drawn: Drawn, loc: Place = "center", note: str = "") -> None:
+    """Write the heading: the title given, else that of the first product that is drawn on the axes."""
+    if title is not None or not drawn.number:
+        ax.set_title((product.title if title is None else title) + note, fontsize=10, loc=loc)
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> None:
+    """Refuse an option that is none of those there are.
+
+    Raises
+    ------
+    RequestError
+        With the nearest one.
+    """
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, 1)
+        some = known if len(known) < 12 else (*known[:10], "...")
+        raise RequestError(
+            f"{name}={value!r} is unknown.",
+            f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(some)}.",
+        )
+
+
 def legend(ax: Axes) -> None:
-    """Explain what is drawn in one line above the axes, at the right, where it hides nothing."""
+    """Explain what is drawn above the axes, at the right, where it hides nothing; the heading goes above it."""
     drawn = ax.legend(
         fontsize=8, frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1
     )
-    if len(drawn.get_texts()) > 2:
-        ax.set_title(ax.get_title("left"), fontsize=10, loc="left", pad=20)
+    if (entries := len(drawn.get_texts())) > 2:
+        ax.set_title(ax.get_title("left"), fontsize=10, loc="left", pad=7 + 13 * -(-entries // 4))
 
 
 def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, **options: Any) -> Path:
@@ -87,7 +162,7 @@ def gallery(products: Sequence[Any], columns: int = 3, **options: Any) -> np.nda
     Parameters
     ----------
     products : sequence of Product
-        What to draw.
+        What to draw; made first where it must be.
     columns : int
         How many in a row.
     **options
@@ -96,15 +171,32 @@ def gallery(products: Sequence[Any], columns: int = 3, **options: Any) -> np.nda
     Returns
     -------
     ndarray of Axes
-        One for each product, in order.
+        One for each product, in order; of a product that cannot be made, empty axes with the reason.
     """
     import matplotlib.pyplot as plt
 
+    if not (isinstance(columns, int) and columns > 0):
+        raise RequestError(f"columns={columns!r} is not a number of columns.", "give for example 3.")
     number = max(len(products), 1)
     columns = min(columns, number)
     rows = -(-number // columns)
     figure = plt.figure(figsize=(5.6 * columns, 4.8 * rows), layout="constrained")
     axes = []
     for index, product in enumerate(products):
-        axes.append(product._drawer()(product, figure=figure, position=(rows, columns, index + 1), **options))
+        place = (rows, columns, index + 1)
+        try:
+            product.path  # noqa: B018  - made here, so that only what cannot be made is excused
+        except ProductError as error:
+            axes.append(_excuse(product, error, figure, place))
+        else:
+            axes.append(product._drawer()(product, figure=figure, position=place, **options))
     return np.array(axes, dtype=object)
+
+
+def _excuse(product: Any, error: ProductError, figure: Figure, place: tuple[int, int, int]) -> Axes:
+    """Say in the place of a picture why there is none."""
+    ax = figure.add_subplot(*place)
+    ax.set_axis_off()
+    ax.set_title(product.title, fontsize=10)
+    ax.text(0.5, 0.5, textwrap.fill(error.what, 48), ha="center", va="center", fontsize=8, transform=ax.transAxes)
+    return ax

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
     from astropy.wcs import WCS
 
+    from xtendsrc.instrument import Geometry
     from xtendsrc.regions import RegionSet
 
 
@@ -65,7 +66,7 @@ class ImageLike(Product):
         return float(self.header["EXPOSURE"]) * u.s
 
     def value_at(self, position: SkyCoord) -> Any:
-        """Give the value of the pixel that holds a position.
+        """Return the value of the pixel that holds a position; on a DET image by the nominal pointing.
 
         Parameters
         ----------
@@ -76,10 +77,16 @@ class ImageLike(Product):
         ------
         RegionError
             If the position is outside the image.
+        MissingKeywordError
+            If a DET image does not say where the detector pointed.
         """
         from xtendsrc.errors import RegionError
 
-        column, row = (int(i) for i in self.wcs.world_to_array_index(position)[::-1])
+        if self.frame == "DET":
+            det = (float(v) for v in self._geometry.icrs_to_det(position))
+            column, row = (int((v - 0.5) // self.binning) for v in det)
+        else:
+            column, row = (int(i) for i in self.wcs.world_to_array_index(position)[::-1])
         ny, nx = self.shape
         if not (0 <= row < ny and 0 <= column < nx):
             raise RegionError(f"{position.to_string('hmsdms')} is outside {self!r}.", "give a position in the field.")
@@ -110,17 +117,26 @@ class ImageLike(Product):
         return inside
 
     def on_grid(self, region: RegionSet) -> RegionSet:
-        """Give a region in the unbinned, 1-based pixels of this image's frame."""
-        from xtendsrc.errors import RegionError
+        """Return a region in the unbinned, 1-based pixels of this image's frame.
 
-        if region.frame == "icrs":
-            return region.to_pixels(unbinned_wcs(self.wcs, self.binning), frame=self.frame)
-        if region.frame != self.frame:
-            raise RegionError(
-                f"A region in {region.frame} pixels cannot be used on {self!r}, which is in {self.frame}.",
-                "give the region in ICRS.",
-            )
-        return region
+        Between DET and the sky it goes by the nominal pointing of the header, without the wander of the attitude.
+
+        Raises
+        ------
+        MissingKeywordError
+            If that is needed and the header does not have it.
+        """
+        if region.frame == self.frame:
+            return region
+        if region.frame == "icrs" and self.frame == "SKY":
+            return region.to_pixels(unbinned_wcs(self.wcs, self.binning))
+        return region.to_frame(self.frame, self._geometry)
+
+    @property
+    def _geometry(self) -> Geometry:
+        from xtendsrc.instrument import Geometry
+
+        return Geometry.from_header(self.header)
 
     def to_xga(self, energy: Quantity | None = None) -> Any:
         """Give this as an ``xga.products.Image`` or ``ExpMap``, which hold the same array in memory.

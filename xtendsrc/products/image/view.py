@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.errors import RequestError
-from xtendsrc.view.figure import IMAGE_SIZE, new_axes
+from xtendsrc.errors import MissingKeywordError, RequestError
+from xtendsrc.view import regions as overlay
+from xtendsrc.view.figure import IMAGE_SIZE, new_axes, one_of
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -25,9 +26,9 @@ logger = logging.getLogger(__name__)
 LARGEST = 640
 """Pixels on a side above which a whole image is drawn in blocks, about those of a screen; zoomed ones and the
 product's data stay as they are."""
+Box = tuple[np.ndarray, np.ndarray]
 STRETCHES = ("linear", "sqrt", "log", "asinh")
 LABELS = {"ct": "counts / pixel", "s": "exposure (s)", "ct / s": "counts / s / pixel"}
-REGION, EXCLUDED, BACKGROUND, CALIBRATION = "#4fd3ff", "#ff5d5d", "#ffd24f", "#7dff9b"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,14 @@ class Picture:
         corner, side = self.size
         return corner, corner + nx * side, corner, corner + ny * side
 
+    def within(self, box: Box) -> np.ndarray:
+        """Pixels inside a box of the axes; all of them if none is."""
+        corner, side = self.size
+        (left, right), (low, high) = ((np.asarray(ends) - corner) / side for ends in box)
+        rows, columns = slice(max(0, int(low)), max(0, round(high))), slice(max(0, int(left)), max(0, round(right)))
+        part = self.data[rows, columns]
+        return part if part.size else self.data
+
     def to_axes(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Turn unbinned 1-based pixel coordinates into those of the axes."""
         x, y = np.asarray(x, float), np.asarray(y, float)
@@ -90,7 +99,8 @@ def view_image(
     smooth: float = 0.0,
     view_regions: bool = False,
     regions: Any = None,
-    calibration: bool = False,
+    calibration: bool | None = None,
+    legend: bool = True,
     zoom_in: Any = False,
     cross_hair: Any = None,
     cmap: str = "gnuplot2",
@@ -114,16 +124,18 @@ def view_image(
         Sigma, in image pixels, of a Gaussian the drawing (not the data) is smoothed with.
     view_regions : bool
         Whether the region of the source that asked for the product is outlined.
-    regions : region, optional
-        More regions to outline: anything that `RegionSet.of` takes.
-    calibration : bool
-        Whether the calibration-source discs are outlined; with ``view_regions`` they always are.
+    regions : region or mapping of str to region, optional
+        More regions to outline: anything that `RegionSet.of` takes, or several of them by their names in the legend.
+    calibration : bool, optional
+        Whether the calibration-source discs are outlined; if not given, they are with ``view_regions``.
+    legend : bool
+        Whether a legend names the outlines.
     zoom_in : bool or Quantity
         False: all that has data; True: three radii around the source region; an angle: that far from its centre.
     cross_hair : SkyCoord, optional
         A position to mark.
     cmap, limits, title, colorbar
-        Colours, lowest and highest value, heading, whether the colours are explained.
+        Colours, lowest and highest value (of what is shown, where None), heading, whether the colours are explained.
     figure, position
         Where new axes go.
 
@@ -134,27 +146,56 @@ def view_image(
     Raises
     ------
     RequestError
-        For an unknown stretch, or axes without sky coordinates for a SKY image.
+        For a stretch, colours, limits, smoothing or zoom that make no sense, or axes without sky coordinates for a SKY
+        image.
     """
+    _check(stretch, smooth, limits, cmap, zoom_in, cross_hair)
     picture = _picture(product, smooth, whole=zoom_in is False)
+    outlines = list(overlay.overlays_of({overlay.SOURCE: product.source_region} if view_regions else {}))
+    outlines += overlay.overlays_of(regions)
+    if view_regions if calibration is None else calibration:
+        outlines += _calibration(product)
     ax, own = _axes(ax, picture, figure, position)
-    drawn = _draw(ax, picture, stretch, cmap, limits)
-    source_region = product.source_region if view_regions or zoom_in is not False else None
-    if view_regions and source_region is not None:
-        outline(ax, product, picture, source_region, REGION)
-    if regions is not None:
-        from xtendsrc.regions import RegionSet
-
-        outline(ax, product, picture, RegionSet.of(regions), REGION)
-    if calibration or view_regions:
-        _outline_calibration(ax, product, picture)
-    _frame(ax, product, picture, zoom_in, own, source_region)
+    box = _box(product, picture, zoom_in, own)
+    drawn = _draw(ax, picture, stretch, cmap, limits, box)
+    overlay.outline(ax, product, picture, outlines)
+    if box is not None:
+        _frame(ax, picture, box, own)
     if cross_hair is not None:
         _cross(ax, picture, cross_hair)
     _label(ax, product, picture, title)
+    if legend:
+        overlay.explain(ax)
     if colorbar:
         _explain(ax, product, picture, drawn, stretch)
     return ax
+
+
+def _check(stretch: Any, smooth: Any, limits: Any, cmap: Any, zoom: Any, cross_hair: Any) -> None:
+    """Refuse options that cannot be drawn."""
+    from astropy.coordinates import SkyCoord
+    from matplotlib import colormaps
+    from matplotlib.colors import Colormap
+
+    one_of("stretch", stretch, STRETCHES)
+    if not isinstance(cmap, Colormap):
+        one_of("cmap", cmap, tuple(colormaps))
+    if not (isinstance(smooth, (int, float)) and 0 <= smooth < np.inf):
+        raise RequestError(f"smooth={smooth!r} is not a width in pixels.", "give 0 or a positive number.")
+    ends = limits if isinstance(limits, (tuple, list)) and len(limits) == 2 else ("", "")
+    if not all(end is None or (isinstance(end, (int, float)) and np.isfinite(end)) for end in ends):
+        raise RequestError(
+            f"limits={limits!r} are not a lowest and a highest value.", "give (low, high); None is free."
+        )
+    if None not in ends and not ends[0] < ends[1]:
+        raise RequestError(f"limits={limits!r} are not in order.", "give (low, high).")
+    if not isinstance(zoom, (bool, np.bool_)):
+        from xtendsrc.events.quantities import arcminutes
+
+        if not arcminutes(zoom) > 0:
+            raise RequestError(f"zoom_in={zoom!r} is not positive.", "give an angle, True or False.")
+    if cross_hair is not None and not (isinstance(cross_hair, SkyCoord) and cross_hair.isscalar):
+        raise RequestError(f"cross_hair={cross_hair!r} is not one position.", "give a SkyCoord.")
 
 
 def _axes(ax: Axes | None, picture: Picture, figure: Figure | None, position: Any) -> tuple[Axes, bool]:
@@ -185,32 +226,9 @@ def view_ratemap(product: ImageLike, ax: Axes | None = None, **options: Any) -> 
 def view_source_regions(
     product: ImageLike, source: Any, background: RegionSet | None, ax: Axes | None = None, **options: Any
 ) -> Axes:
-    """Draw an image with the source region (blue), its background (yellow), interlopers and discs."""
-    ax = view_image(product, ax, **{"calibration": True, **options})
-    picture = _picture(product, 0.0)
-    outline(ax, product, picture, source.region, REGION)
-    if background is not None:
-        outline(ax, product, picture, background, BACKGROUND)
-    return ax
-
-
-def outline(ax: Axes, product: ImageLike, picture: Picture, region: RegionSet, colour: str) -> None:
-    """Outline a region: what it includes in a colour, what it excludes in red dashes."""
-    pixels = product.on_grid(region)
-    for shapes, edge, style in ((pixels.included, colour, "-"), (pixels.excluded, EXCLUDED, "--")):
-        _lines(ax, picture, shapes, style, edge)
-
-
-def _lines(ax: Axes, picture: Picture, shapes: Any, style: str, colour: str, width: float = 1.3) -> None:
-    from xtendsrc.regions import RegionSet
-
-    if not shapes:
-        return
-    transform = picture.transform(ax)
-    for x, y in RegionSet(picture.frame, tuple(shapes)).outline():
-        along, up = picture.to_axes(x, y)
-        closed = np.append(along, along[0]), np.append(up, up[0])
-        ax.plot(*closed, style, c=colour, lw=width, transform=transform, scalex=False, scaley=False)
+    """Draw an image with the source region (blue), its background (yellow), other sources and calibration discs."""
+    named = {overlay.SOURCE: source.region, overlay.BACKGROUND: background, overlay.INTERLOPERS: source.interlopers}
+    return view_image(product, ax, **{"calibration": True, "regions": named, **options})
 
 
 def _picture(product: ImageLike, smooth: float, whole: bool = True) -> Picture:
@@ -229,12 +247,19 @@ def _picture(product: ImageLike, smooth: float, whole: bool = True) -> Picture:
     return Picture(data, product.wcs, block, binning, product.frame)
 
 
-def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[float | None, float | None]) -> Any:
+def _draw(
+    ax: Axes,
+    picture: Picture,
+    stretch: str,
+    cmap: str,
+    limits: tuple[float | None, float | None],
+    box: Box | None,
+) -> Any:
+    """Draw the pixels, the colours between the lowest and the highest value of those that are shown."""
     from astropy.visualization import AsinhStretch, ImageNormalize, LinearStretch, LogStretch, SqrtStretch
 
-    if stretch not in STRETCHES:
-        raise RequestError(f"stretch={stretch!r} is unknown.", f"choose one of {', '.join(STRETCHES)}.")
-    finite = picture.data[np.isfinite(picture.data)]
+    shown = picture.data if box is None else picture.within(box)
+    finite = shown[np.isfinite(shown)]
     low = float(finite.min()) if limits[0] is None and finite.size else (limits[0] or 0.0)
     high = limits[1] if limits[1] is not None else (float(finite.max()) if finite.size else 1.0)
     high = high if high > low else low + 1.0
@@ -255,8 +280,8 @@ def _draw(ax: Axes, picture: Picture, stretch: str, cmap: str, limits: tuple[flo
     return ax.imshow(picture.data, origin="lower", norm=norm, cmap=cmap, interpolation="nearest", extent=picture.extent)
 
 
-def _outline_calibration(ax: Axes, product: ImageLike, picture: Picture) -> None:
-    from xtendsrc.errors import MissingKeywordError
+def _calibration(product: ImageLike) -> list[overlay.Overlay]:
+    """Return the discs of the calibration sources; none where the header does not say where they are."""
     from xtendsrc.instrument import Geometry
     from xtendsrc.regions import calibration_discs
 
@@ -264,19 +289,19 @@ def _outline_calibration(ax: Axes, product: ImageLike, picture: Picture) -> None
         geometry = Geometry.from_header(product.header)
     except MissingKeywordError as error:
         logger.warning("The calibration discs cannot be outlined: %s", error)
-        return
-    _lines(ax, picture, calibration_discs(geometry, picture.frame).shapes, ":", CALIBRATION, 1.1)
+        return []
+    return list(overlay.overlays_of({overlay.CALIBRATION: calibration_discs(geometry, product.frame)}))
 
 
-def _frame(ax: Axes, product: ImageLike, picture: Picture, zoom: Any, own: bool, region: RegionSet | None) -> None:
-    """Show the surroundings of the source region, or of new axes what has data; leave other people's axes alone."""
-    box = None
-    if zoom is not False and region is not None and picture.frame == "SKY":
-        box = _around(product, picture, zoom, region)
-    elif own:
-        box = _filled(picture)
-    if box is None:
-        return
+def _box(product: ImageLike, picture: Picture, zoom: Any, own: bool) -> Box | None:
+    """Return what is shown: the surroundings of the source region, or of new axes what has data; else None."""
+    if zoom is False or product.source_region is None:
+        return _filled(picture) if own else None
+    return _around(product, picture, zoom, product.source_region)
+
+
+def _frame(ax: Axes, picture: Picture, box: Box, own: bool) -> None:
+    """Set the limits of the axes to a box of the picture."""
     x, y = np.meshgrid(*box)
     corners = (picture.transform(ax) - ax.transData).transform(np.column_stack([x.ravel(), y.ravel()]))
     ax.set_xlim(corners[:, 0].min(), corners[:, 0].max())
@@ -285,7 +310,7 @@ def _frame(ax: Axes, product: ImageLike, picture: Picture, zoom: Any, own: bool,
         ax.set_facecolor(ax.images[0].get_cmap()(0.0))
 
 
-def _filled(picture: Picture) -> tuple[np.ndarray, np.ndarray] | None:
+def _filled(picture: Picture) -> Box | None:
     """Give the part of the grid that has data, with a margin."""
     rows, columns = (np.flatnonzero(np.nan_to_num(picture.data).any(axis=a)) for a in (1, 0))
     if rows.size == 0:
@@ -296,7 +321,7 @@ def _filled(picture: Picture) -> tuple[np.ndarray, np.ndarray] | None:
     return ends[0], ends[1]
 
 
-def _around(product: ImageLike, picture: Picture, zoom: Any, region: RegionSet) -> tuple[np.ndarray, np.ndarray]:
+def _around(product: ImageLike, picture: Picture, zoom: Any, region: RegionSet) -> Box:
     """Give the surroundings of a region: three radii, or as far from its middle as an angle says."""
     from xtendsrc.instrument import PIXEL_ARCSEC
 

@@ -9,9 +9,23 @@ import numpy as np
 
 from xtendsrc.errors import GTIError, MissingGTIError, RequestError
 from xtendsrc.events.deadtime import elapsed
-from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SHADE, SOURCE, legend, new_axes
+from xtendsrc.view.figure import (
+    BACKGROUND,
+    CURVE_SIZE,
+    NET,
+    SHADE,
+    SOURCE,
+    Drawn,
+    drawn_on,
+    heading,
+    legend,
+    new_axes,
+    one_of,
+    widen,
+)
 
 if TYPE_CHECKING:
+    from astropy.time import Time
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -27,15 +41,17 @@ def view_lightcurve(
     product: LightCurve,
     ax: Axes | None = None,
     *,
-    time: str = "hours",
-    shade: bool = True,
-    colour: str = SOURCE,
+    time: str | None = None,
+    shade: bool | None = None,
+    colour: str | None = None,
     label: str | None = None,
     title: str | None = None,
     figure: Figure | None = None,
     position: tuple[int, int, int] = (1, 1, 1),
 ) -> Axes:
     """Draw a light curve with Poisson errors; time outside the good intervals is shaded.
+
+    A second curve on the axes of a first follows its time axis, in another colour.
 
     Parameters
     ----------
@@ -44,9 +60,9 @@ def view_lightcurve(
     ax : Axes, optional
         Where; new axes if not given.
     time : {"hours", "seconds", "mission", "mjd", "utc"}
-        Since the first good time; mission seconds; MJD (UTC); or UTC dates.
-    shade : bool
-        Whether time outside the good intervals is shaded.
+        Since the first good time (hours, if not given); mission seconds; MJD (UTC); or UTC dates.
+    shade : bool, optional
+        Whether time outside the good intervals is shaded; if not given, that of the first curve is.
     colour, label, title
         Of the points, for the legend, above the axes.
     figure, position
@@ -55,36 +71,59 @@ def view_lightcurve(
     Raises
     ------
     RequestError
-        For an unknown time axis.
+        For an unknown time axis, or another one than the axes have.
     """
-    axis = _TimeAxis(product, time)
-    own = ax is None
+    if time is not None:
+        one_of("time", time, SCALES)
+    own = ax is None or not ax.has_data()
     if ax is None:
         ax = new_axes(CURVE_SIZE, figure, position)
+    drawn = drawn_on(ax)
+    axis = _time_axis(product, time, drawn)
     seconds, half = product.seconds, product.widths.value / 2
     x = axis.of(seconds)
     spread = (axis.of(seconds + half) - axis.of(seconds - half)) / 2 if time != "utc" else None
     errors = _errors(product)
-    ax.errorbar(x, product.rate.value, errors, spread, "o", ms=3, lw=0.9, c=colour, label=label)
+    name = product.short_title if label is None else label
+    ax.errorbar(
+        x, product.rate.value, errors, spread, "o", ms=3, lw=0.9, c=colour or drawn.colour or SOURCE, label=name
+    )
     span = _span(product)
-    if shade:
+    if shade if shade is not None else not drawn.number:
         _shade(ax, product, axis, span)
-    if own:
-        ax.set_xlim(*axis.of(np.array(span)))
+    if own or drawn.number:
+        first, last = axis.of(np.array(span))
+        widen(ax, "x", first, last, drawn)
     axis.label(ax)
     ax.set_ylabel("Rate (counts / s)")
-    ax.set_title(product.title if title is None else title, fontsize=10, loc="left")
-    if shade or label:
-        legend(ax)
+    heading(ax, product, title, drawn, loc="left")
+    drawn.number += 1
+    legend(ax)
     return ax
 
 
-def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool = True, **options: Any) -> Axes:
-    """Draw a net light curve, with the source region's own and the scaled background unless ``parts`` is False."""
-    ax = view_lightcurve(product, ax, **{"colour": NET, "label": "net", **options})
+def _time_axis(product: LightCurve, scale: str | None, drawn: Drawn) -> _TimeAxis:
+    """Return the time axis of a curve: that of the axes, if they have one."""
+    if drawn.scale and scale not in (None, drawn.scale):
+        raise RequestError(
+            f"time={scale!r} does not fit the axes, which show time={drawn.scale!r}.", "leave it out, or take new axes."
+        )
+    drawn.scale = drawn.scale or scale or SCALES[0]
+    axis = _TimeAxis(product, drawn.scale, drawn.zero)
+    drawn.zero = axis.start
+    return axis
+
+
+def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool | None = None, **options: Any) -> Axes:
+    """Draw a net light curve, with the source region's own and the scaled background.
+
+    The parts are left out with ``parts=False``, and of the second curve on one axes if that is not given.
+    """
+    first = ax is None or not drawn_on(ax).number
+    ax = view_lightcurve(product, ax, **{**({"colour": NET, "label": "net"} if first else {}), **options})
     table = product.table
-    if parts and "BKG_RATE" in table.colnames:
-        axis, half = _TimeAxis(product, options.get("time", "hours")), product.widths.value / 2
+    if (first if parts is None else parts) and "BKG_RATE" in table.colnames:
+        axis, half = _time_axis(product, None, drawn_on(ax)), product.widths.value / 2
         ends = axis.of(product.seconds - half), axis.of(product.seconds + half)
         ax.hlines(table["SRC_RATE"], *ends, color=SOURCE, lw=1.1, alpha=0.8, label="source region")
         ax.hlines(table["BKG_RATE"], *ends, color=BACKGROUND, lw=1.1, alpha=0.9, label="background, scaled")
@@ -115,11 +154,12 @@ def _errors(product: LightCurve) -> np.ndarray | None:
 class _TimeAxis:
     """Mission seconds turned into what the axis shows."""
 
-    def __init__(self, product: LightCurve, scale: str) -> None:
-        if scale not in SCALES:
-            raise RequestError(f"time={scale!r} is unknown.", f"choose one of {', '.join(SCALES)}.")
+    def __init__(self, product: LightCurve, scale: str, start: Time | None = None) -> None:
+        from xtendsrc.events.time import mission_time
+
         self.scale, self.header = scale, product.header
-        self.zero = float(good_time(product).start[0])
+        self.start = mission_time(float(good_time(product).start[0]), self.header) if start is None else start
+        self.zero = float((self.start - mission_time(0.0, self.header)).to_value("s"))
 
     def of(self, seconds: np.ndarray) -> Any:
         """Turn mission seconds into positions on the axis."""
@@ -134,9 +174,7 @@ class _TimeAxis:
 
     def label(self, ax: Axes) -> None:
         """Say what the axis shows."""
-        from xtendsrc.events.time import mission_time
-
-        start = mission_time(self.zero, self.header).utc.isot[:19]
+        start = self.start.utc.isot[:19]
         names = {
             "hours": f"Hours since {start} UTC",
             "seconds": f"Seconds since {start} UTC",

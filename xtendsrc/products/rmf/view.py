@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.view.figure import IMAGE_SIZE, new_axes
+from xtendsrc.view.figure import IMAGE_SIZE, drawn_on, heading, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,4 +44,4 @@ def view_rmf(
 def mark(ax: Axes, product: RMF | ARF, title: str | None) -> None:
     """Write the title, which says so where a response is nominal."""
     nominal = "" if product.calibrated else "   (nominal response: not calibrated)"
-    ax.set_title((product.title if title is None else title) + nominal, fontsize=10)
+    heading(ax, product, title, drawn_on(ax), note=nominal)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SOURCE, new_axes
+from xtendsrc.view.figure import BACKGROUND, CURVE_SIZE, NET, SOURCE, Drawn, drawn_on, heading, new_axes, widen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,12 +28,13 @@ def view_spectrum(
     *,
     grouping: str = EYE_GROUPING,
     energy: Any = None,
-    parts: bool = True,
+    parts: bool | None = None,
+    label: str | None = None,
     title: str | None = None,
     figure: Figure | None = None,
     position: tuple[int, int, int] = (1, 1, 1),
 ) -> Axes:
-    """Draw a spectrum in counts/s/keV, binned for the eye only.
+    """Draw a spectrum in counts/s/keV, binned for the eye only; a second one on the same axes in another colour.
 
     Parameters
     ----------
@@ -46,8 +47,11 @@ def view_spectrum(
         `Spectrum.grouped`.
     energy : Quantity of two energies, optional
         The band drawn (0.5-10 keV).
-    parts : bool
-        Whether the source region's own spectrum and the scaled background are drawn beside the net one.
+    parts : bool, optional
+        Whether the source region's own spectrum and the scaled background are drawn beside the net one; if not given,
+        they are for the first spectrum on the axes.
+    label : str, optional
+        Of the points, for the legend.
     title, figure, position
         Heading, and where new axes go.
     """
@@ -58,30 +62,37 @@ def view_spectrum(
     band = energy if energy is not None else BAND_KEV * u.keV
     grouped = product.grouped(grouping, band)
     background = product.background is not None
-    _points(ax, grouped, grouped.rate, NET, "net" if background else "counts of the region")
-    if background and parts:
+    drawn = drawn_on(ax)
+    what = "net" if background else "counts of the region"
+    name = label or (f"{product.short_title}: {what}" if drawn.number else what)
+    _points(ax, grouped, grouped.rate, drawn.colour or NET, name)
+    if background and (not drawn.number if parts is None else parts):
         _steps(ax, grouped, grouped.source_rate, SOURCE, "source region")
         coarse = product.grouped(COARSE_GROUPING, band) if grouping == EYE_GROUPING else grouped
         _steps(ax, coarse, coarse.background_rate, BACKGROUND, "background, scaled")
     ax.set_xscale("log")
     ax.set_yscale("log")
-    _limit(ax, grouped)
+    _limit(ax, grouped, drawn)
     ax.set_xlabel("Energy (keV)")
     ax.set_ylabel("counts / s / keV")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(_few_labels)
     nominal = "   (nominal response: not calibrated)" if product.response_kind == "nominal" else ""
-    ax.set_title((product.title if title is None else title) + nominal, fontsize=10, loc="left")
+    heading(ax, product, title, drawn, loc="left", note=nominal)
+    drawn.number += 1
     ax.legend(fontsize=8, frameon=False, loc="upper right")
     return ax
 
 
-def _limit(ax: Axes, grouped: GroupedSpectrum) -> None:
-    """Show what is positive: down to a third of the faintest point or step, over six decades at most."""
+def _limit(ax: Axes, grouped: GroupedSpectrum, drawn: Drawn) -> None:
+    """Show the band, and what is positive in it: down to a third of the faintest level, over six decades at most."""
+    if grouped.energy_lo.size:
+        widen(ax, "x", grouped.energy_lo[0], grouped.energy_hi[-1], drawn)
     rates = np.concatenate([grouped.rate.value, grouped.background_rate.value])
     positive = rates[rates > 0]
     if positive.size:
-        ax.set_ylim(bottom=max(positive.min() / 3, positive.max() * 1e-6))
+        top = float(np.max(grouped.rate.value + grouped.rate_error[1].value, initial=positive.max()))
+        widen(ax, "y", max(positive.min() / 3, positive.max() * 1e-6), 1.5 * top, drawn)
 
 
 def _few_labels(value: float, _: float) -> str:

@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 
 from tests.products.ogip import write_spectrum
 from xtendsrc.errors import RequestError, XtendsrcWarning
-from xtendsrc.products import LightCurve, Products
+from xtendsrc.products import LightCurve, Products, RateMap
 from xtendsrc.products.image.product import Image
 from xtendsrc.products.spectrum.product import Spectrum
 
@@ -188,6 +188,31 @@ def test_cross_hair_is_at_its_position_in_any_frame(products, position):
 
 def names(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+
+
+def test_rate_maps_are_drawn_as_images_are(star, products, position):
+    rates = star.ratemap(energy=(0.5, 2) * u.keV, binning=4, **ONE)
+    ax = rates.view(view_regions=True, zoom_in=True)
+    assert ax.figure.axes[1].get_ylabel() == "counts / s / pixel"
+    assert ax.images[0].norm.vmax == pytest.approx(np.nanmax(rates.data))
+    seconds = products["expmap"].data
+    live = float(products["image"].header["LIVETIME"]) / float(products["image"].header["ONTIME"])
+    drawn, exposed = drawn_image(ax), seconds > 100
+    np.testing.assert_allclose(drawn[exposed] * seconds[exposed] * live, products["image"].data[exposed], rtol=1e-5)
+    assert names(ax) == ["source region"]
+    in_memory = RateMap(Image.read(products["image"].path), products["expmap"])
+    np.testing.assert_allclose(drawn_image(in_memory.view()), drawn, rtol=1e-5)
+    assert all(ax.has_data() for ax in Products([rates, in_memory]).view())
+
+
+def test_headings_are_words(star, products):
+    titles = {name: products[name].view().get_title() or products[name].view().get_title("left") for name in KINDS}
+    assert titles["image"] == "a <star> & more: counts image, 0.5-2 keV, 4 x 4 pixels   (900001010, 300000a0)"
+    assert "net light curve, 0.6-10 keV, bins of 200 s" in titles["netcurve"]
+    assert "exposure map, 4 x 4 pixels" in titles["expmap"]
+    assert "effective area" in titles["arf"]
+    dc = star.dataclasses("900001010")[0]
+    assert dc.spectrum().title == "Spectrum   (900001010, 300000a0)"
 
 
 def test_a_legend_names_what_is_outlined_and_seen(products, position):

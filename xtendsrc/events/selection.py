@@ -57,8 +57,14 @@ class Selection:
         """The band in words, ``0.50-10.00keV``, or ``all``."""
         if self.channels is None:
             return "all"
-        lo, hi = self.channels
-        return f"{lo * EV_PER_CHANNEL / 1000:.2f}-{(hi + 1) * EV_PER_CHANNEL / 1000:.2f}keV"
+        low, high = self.edges_kev
+        return f"{low:.2f}-{high:.2f}keV"
+
+    @property
+    def edges_kev(self) -> tuple[float, float]:
+        """Lower edge of the first channel and upper edge of the last, keV."""
+        first, last = self.channels or (0, 4095)
+        return first * EV_PER_CHANNEL / 1000, (last + 1) * EV_PER_CHANNEL / 1000
 
 
 def as_gti(intervals: GTI | Iterable[tuple[float, float]]) -> GTI:

@@ -140,11 +140,12 @@ class Product:
 
     @property
     def title(self) -> str:
-        """One line for a heading: source, ObsID, data class, what it is."""
+        """One line for a heading: source, what it is, ObsID and data class."""
         if self._request is None:
-            return str(self._file)
-        what = self._request.label.replace("_", " ")
-        return "  ".join(part for part in (self.source, self.obs_id, self.dataclass, what) if part)
+            return self._file.name if self._file else kind(self.kind).title
+        words = self._request.words
+        what = f"{self.source}: {words}" if self.source else f"{words[0].upper()}{words[1:]}"
+        return f"{what}   ({self.obs_id}, {self.dataclass})"
 
     @property
     def short_title(self) -> str:

@@ -78,7 +78,7 @@ class Products(Sequence["Product"]):
         """Make everything missing in one batch; see `xtendsrc.compute`."""
         from xtendsrc.generate import compute
 
-        return compute(self, **options)
+        return compute([p for p in self._products if p._request is not None], **options)  # not those read from files
 
     def view(self, **options: Any) -> Any:
         """Draw all products side by side and return the array of axes."""

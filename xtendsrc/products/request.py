@@ -117,6 +117,25 @@ class Request:
         return self.kind
 
     @property
+    def words(self) -> str:
+        """What the product is, for a heading: ``net light curve, 0.5-10 keV, bins of 200 s``."""
+        asked = (self, *self.needs().values())
+
+        def stated(name: str) -> Any:
+            return next((value for request in asked if (value := getattr(request, name, None)) is not None), None)
+
+        selection, width, binning = stated("selection"), stated("bin"), stated("binning") or 1
+        parts = [kinds.kind(self.kind).title]
+        if selection is not None and selection.channels is not None:
+            low, high = selection.edges_kev
+            parts.append(f"{round(low, 2):g}-{round(high, 2):g} keV")
+        if width is not None:
+            parts.append(f"bins of {width:g} s")
+        if binning > 1:
+            parts.append(f"{binning} x {binning} pixels")
+        return ", ".join(parts)
+
+    @property
     def file_name(self) -> str:
         """The readable name of the FITS file; never parsed for meaning."""
         return f"xa{self.obs_id}xtd_{self.dataclass}_{self.label}_{self.key[:8]}.fits"

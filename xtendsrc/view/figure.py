@@ -185,7 +185,7 @@ def gallery(products: Sequence[Any], columns: int = 3, **options: Any) -> np.nda
     for index, product in enumerate(products):
         place = (rows, columns, index + 1)
         try:
-            product.path  # noqa: B018  - made here, so that only what cannot be made is excused
+            product.content  # noqa: B018  - made here, so that only what cannot be made is excused
         except ProductError as error:
             axes.append(_excuse(product, error, figure, place))
         else:

@@ -9,7 +9,7 @@ from xtendsrc.products.kinds import Kind
 
 KIND = Kind(
     name="sourcespectrum",
-    title="source spectrum",
+    title="spectrum",
     request="xtendsrc.products.sourcespectrum.request:SourceSpectrumRequest",
     product="xtendsrc.products.spectrum.product:Spectrum",
     makers=MappingProxyType(

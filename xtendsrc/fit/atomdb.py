@@ -109,6 +109,14 @@ def version() -> str:
         return ""
 
 
+def root() -> str:
+    """Return the beginning of the paths of the tables that `find` finds, empty if it finds none."""
+    try:
+        return str(find().root)
+    except TablesMissingError:
+        return ""
+
+
 def _places() -> Iterator[Path]:
     if settings.atomdb is not None:
         yield Path(settings.atomdb)
@@ -299,7 +307,9 @@ def _integral(
     pieces = 0.5 * (value[1:] + value[:-1]) * np.diff(energy)
     above = np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])
     inside = np.clip(edges, energy[0], energy[-1])
-    right = np.clip(np.searchsorted(energy, inside), 1, energy.size - 1)
+    # how many points are below each edge: there are fewer points than edges, so points are looked up among edges
+    below = np.bincount(np.searchsorted(inside, energy, side="right"), minlength=inside.size)[: inside.size]
+    right = np.clip(np.cumsum(below), 1, energy.size - 1)
     span = energy[right] - energy[right - 1]
     part = np.divide(energy[right] - inside, span, out=np.zeros_like(inside), where=span > 0)
     at = value[right] + part * (value[right - 1] - value[right])

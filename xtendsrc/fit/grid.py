@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 T = TypeVar("T")
+K = TypeVar("K", bound="Hashable")
 
-REMEMBERED = 64
+REMEMBERED = 24
 """How many derived arrays a grid keeps; the one unused for longest goes first."""
+SHIFTED = 4
+"""How many redshifts a grid keeps with what was derived for them."""
 
 
 class Grid:
@@ -42,7 +45,8 @@ class Grid:
         if not np.isfinite(self.edges).all() or self.edges[0] < 0 or (np.diff(self.edges) <= 0).any():
             raise ModelError("Energy edges must be finite, not negative, and increase.", "sort them, without repeats.")
         self.edges.flags.writeable = False
-        self._memory: OrderedDict[Hashable, object] = OrderedDict()
+        self._memory: OrderedDict[Hashable, Any] = OrderedDict()
+        self._shifted: OrderedDict[float, Grid] = OrderedDict()
 
     @classmethod
     def of(cls, edges: ArrayLike | Grid) -> Grid:
@@ -78,18 +82,24 @@ class Grid:
         """Return the bins in the frame of a source at this redshift: energies times (1 + redshift)."""
         if not redshift:
             return self
-        return self.remember(("shifted", redshift), lambda: Grid(self.edges * (1.0 + redshift)))
+        return _kept(self._shifted, float(redshift), lambda: Grid(self.edges * (1.0 + redshift)), SHIFTED)
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what was made under this key, making it the first time."""
-        if key in self._memory:
-            self._memory.move_to_end(key)
-            return self._memory[key]  # type: ignore[return-value]  # the key says what it is
+        return _kept(self._memory, key, make, REMEMBERED)
+
+
+def _kept(memory: OrderedDict[K, T], key: K, make: Callable[[], T], most: int) -> T:
+    """Return what a memory has under a key, or make it; the oldest goes when there is too much."""
+    try:
+        memory.move_to_end(key)
+        return memory[key]
+    except KeyError:  # not there, or another thread has just let it go
         value = make()
-        self._memory[key] = value
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
-        return value
+    memory[key] = value
+    while len(memory) > most:
+        memory.popitem(last=False)
+    return value
 
 
 @lru_cache(maxsize=32)

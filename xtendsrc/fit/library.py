@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from xtendsrc.errors import ComponentUnavailableError, LibraryCrashError
+from xtendsrc.fit import atomdb as tables
 
 if TYPE_CHECKING:
     from xtendsrc.fit.catalogue import Component
@@ -74,14 +75,15 @@ class LibraryModels:
     timeout : float, optional
         Seconds a component may take. Default is 60.
     atomdb : str, optional
-        Beginning of the paths of AtomDB's tables, up to ``_line.fits``; without it there is no apec.
+        Beginning of the paths of AtomDB's tables, up to ``_line.fits``. Default is those that
+        `xtendsrc.fit.atomdb.find` finds; without any, plasmas are not known.
     interpreter : str, optional
         The Python that has xspectrampoline. Default is the one running.
     """
 
-    def __init__(self, timeout: float = 60.0, atomdb: str = "", interpreter: str = sys.executable) -> None:
+    def __init__(self, timeout: float = 60.0, atomdb: str | None = None, interpreter: str = sys.executable) -> None:
         self.timeout = timeout
-        self.atomdb = atomdb
+        self.atomdb = tables.root() if atomdb is None else atomdb
         self.interpreter = interpreter
         self._process: _Process | None = None
         self._lock = threading.Lock()
@@ -135,9 +137,13 @@ class LibraryModels:
         ------
         ComponentUnavailableError
             If the library does not have it, or is not installed.
+        TablesMissingError
+            If it needs AtomDB's tables, and there are none.
         LibraryCrashError
             If the library ended the process, or took too long.
         """
+        if component.name in needing_tables() and not self.atomdb:
+            tables.find()
         if not self.knows(component):
             raise ComponentUnavailableError(
                 f"{component.name} is not among the {len(symbols())} components of XSPEC's library that work here.",

@@ -15,6 +15,7 @@ from xtendsrc.fit.components import CONVOLUTIONS, NATIVE, PLASMA
 from xtendsrc.fit.components.base import ModelSettings
 from xtendsrc.fit.expression import Convolved, Leaf, Sum, leaves
 from xtendsrc.fit.grid import Grid
+from xtendsrc.fit.library import needing_tables
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -123,7 +124,7 @@ class Model:
     def settings(self) -> dict[str, Any]:
         """What the numbers depend on besides the parameters, as plain values to be recorded."""
         tables = {leaf.label: tablemodel.identity(leaf.component.table) for leaf in self.leaves if leaf.component.table}
-        plasma = any(leaf.component.name in PLASMA for leaf in self.leaves)
+        plasma = any(leaf.component.name in PLASMA | needing_tables() for leaf in self.leaves)
         return {
             **asdict(self.model_settings),
             **({"tables": tables} if tables else {}),

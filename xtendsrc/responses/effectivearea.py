@@ -240,10 +240,15 @@ def _traced_area(landed: _Landed) -> tuple[Floats, Floats, Floats]:
     rays, bins = landed.rays, landed.bins
     exposure = bins.exposure_of(rays.pointing, landed.ix, landed.iy)
     factor = rays.area * bins.fraction * np.cos(np.radians(rays.off_axis / 60)) / rays.injected
+    counts = rays.summed(landed.accepted, np.ones(len(exposure))).sum(axis=1)
+    if rays.replicate is not None:
+        number = int(rays.replicate.max()) + 1
+        masks = [landed.accepted & (rays.replicate == i) for i in range(number)]
+        parts = np.stack([(factor * rays.summed(mask, exposure)).sum(axis=1) for mask in masks])
+        return parts.sum(axis=0), parts.std(axis=0, ddof=1) * np.sqrt(number), counts
     area = (factor * rays.summed(landed.accepted, exposure)).sum(axis=1)
     squares = rays if rays.weight.ndim == 1 else _squared(rays)
     variance = (factor**2 * squares.summed(landed.accepted, exposure**2)).sum(axis=1)
-    counts = rays.summed(landed.accepted, np.ones(len(exposure))).sum(axis=1)
     return area, np.sqrt(variance), counts
 
 

@@ -35,21 +35,22 @@ def write_rays(rays: Rays, path: str | Path, history: Sequence[str] = ()) -> Pat
 
     Notes
     -----
-    ``RAYS`` has X, Y (mm), POINTING (from 0) and WEIGHT (one a ray and energy, 4 bytes); ``POINTINGS`` has OFFAXIS
-    (arcmin) and INJECTED (photons for each energy); ``ENERGIES`` has ENERGY (keV).
+    ``RAYS`` has X, Y (mm), POINTING (from 0), WEIGHT (one a ray and energy, 4 bytes) and, if the rays are of several
+    samples, REPLICATE (from 0); ``POINTINGS`` has OFFAXIS (arcmin) and INJECTED (photons for each energy);
+    ``ENERGIES`` has ENERGY (keV).
     """
     from astropy.io import fits
 
     number = len(rays.energy)
-    table = fits.BinTableHDU.from_columns(
-        [
-            fits.Column("X", "D", "mm", array=rays.x),
-            fits.Column("Y", "D", "mm", array=rays.y),
-            fits.Column("POINTING", "I", array=rays.pointing),
-            fits.Column("WEIGHT", f"{number}E", array=rays.weight),
-        ],
-        name=_RAYS,
-    )
+    columns = [
+        fits.Column("X", "D", "mm", array=rays.x),
+        fits.Column("Y", "D", "mm", array=rays.y),
+        fits.Column("POINTING", "I", array=rays.pointing),
+        fits.Column("WEIGHT", f"{number}E", array=rays.weight),
+    ]
+    if rays.replicate is not None:
+        columns.append(fits.Column("REPLICATE", "I", array=rays.replicate))
+    table = fits.BinTableHDU.from_columns(columns, name=_RAYS)
     table.header["TELESCOP"], table.header["INSTRUME"] = rays.telescope, rays.instrument
     table.header["GEOMAREA"] = (rays.area, "[cm2] aperture that was lit")
     table.header["RAYNAME"] = rays.name
@@ -88,7 +89,8 @@ def open_rays(path: str | Path, coarse: NDArray[np.float64], repeats: NDArray[np
     with open_calibration(path) as hdus:
         if _RAYS not in hdus:
             return read_rays(path, coarse, repeats, mode)
-        table = read_table(hdus, _RAYS, ("X", "Y", "POINTING", "WEIGHT"), path)
+        replicated = "REPLICATE" in hdus[_RAYS].columns.names
+        table = read_table(hdus, _RAYS, ("X", "Y", "POINTING", "WEIGHT", *["REPLICATE"] * replicated), path)
         pointings = read_table(hdus, _POINTINGS, ("OFFAXIS", "INJECTED"), path)
         energy = read_table(hdus, _ENERGIES, ("ENERGY",), path).kev()
     pointing = np.asarray(table.columns["POINTING"], np.int64)
@@ -108,4 +110,5 @@ def open_rays(path: str | Path, coarse: NDArray[np.float64], repeats: NDArray[np
         telescope=str(table.keyword("TELESCOP")).strip(),
         instrument=str(table.keyword("INSTRUME")).strip(),
         name=Path(path).name,
+        replicate=np.asarray(table.columns["REPLICATE"], np.int64) if replicated else None,
     )

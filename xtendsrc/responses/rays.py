@@ -52,6 +52,9 @@ class Rays:
         TELESCOP and INSTRUME.
     name : str
         The file, for provenance.
+    replicate : ndarray of int, (rays,), or None
+        Which of several independent samples each ray is of: their scatter is the statistical error. None for photons
+        that are independent one by one.
     """
 
     x: Floats
@@ -65,6 +68,7 @@ class Rays:
     telescope: str
     instrument: str
     name: str
+    replicate: Integers | None = None
 
     def summed(self, chosen: NDArray[np.bool_], factor: Floats) -> Floats:
         """Sum the weights of chosen rays times a factor each, (energies, pointings)."""

@@ -163,7 +163,7 @@ class Trace:
             Places in the focal plane and the weight of each ray at each energy.
         """
         mirror = self.telescope.mirror
-        x, y, pointing, weight = [], [], [], []
+        x, y, pointing, weight, replicate = [], [], [], [], []
         for i in range(len(self.sources)):
             for columns, _, blocks in self._weights(i):
                 for block, survival in blocks:
@@ -173,6 +173,7 @@ class Trace:
                     y.append(block.y[block.double])
                     pointing.append(np.full(len(full), i))
                     weight.append(full)
+                    replicate.append(block.replicate[block.double])
         return Rays(
             x=np.concatenate(x),
             y=np.concatenate(y),
@@ -185,6 +186,7 @@ class Trace:
             telescope=mirror.telescope,
             instrument=mirror.instrument,
             name=f"rays traced through {mirror.path.name}, seed {self.sources[0].seed}",
+            replicate=np.concatenate(replicate).astype(np.int64),
         )
 
     def at(self, energies: Quantity) -> Trace:
@@ -254,7 +256,8 @@ def trace(
         Rays for each energy and position, as ``numphoton`` of ``xrtraytrace`` (20 000 by default). Every energy shares
         the rays of all of them, up to 4 million for one position.
     precision : float or Quantity, optional
-        Instead of a number of rays: largest relative standard error of any effective area, as 0.005 or 0.5 * u.percent.
+        Instead of a number of rays: largest relative standard error of any effective area, of the whole image and of
+        its inner half, as 0.005 or 0.5 * u.percent.
     seed : int
         The same seed gives the same rays, on any number of cores.
     cores : int, optional
@@ -292,11 +295,22 @@ def trace(
     return Trace(telescope, kev, sources, tuple(result.arrivals[0] for result in traced))
 
 
+def _worst_error(result: Trace) -> float:
+    """Largest relative error of an area of one position, of the whole image or of its inner half."""
+    rays = next(iter(result.arrivals[0].values()))
+    x, y = rays.x[rays.double], rays.y[rays.double]
+    if not x.size:
+        return 0.0
+    centre = np.median(x), np.median(y)
+    half = np.median(np.hypot(x - centre[0], y - centre[1]))
+    inner = result._weighted_areas(lambda x, y: np.hypot(x - centre[0], y - centre[1]) < half)
+    return max(float(np.max(error / np.maximum(area, TINY))) for area, error in (result._areas, inner))
+
+
 def _refined(result: Trace, goal: float, threads: int) -> Trace:
     """Double the rays of one position until its areas are as precise as asked."""
     while True:
-        area, error = result._areas
-        worst = float(np.max(error / np.maximum(area, TINY), initial=0.0))
+        worst = _worst_error(result)
         if worst <= goal:
             return result
         count = int(result.rays_drawn[0])

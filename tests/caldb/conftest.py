@@ -90,20 +90,39 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def tree(tmp_path):
-    """A database with the files of a matrix and an area, but none of the mirror."""
-    root = tmp_path / "caldb"
+MIRROR = {
+    "mirror.fits": "arf/tel20.fits.gz",
+    "reflect.fits": "arf/ref.fits.gz",
+    "scatter.fits": "arf/scat10.fits.gz",
+}
+MIRROR_ROWS = [
+    row("MIRROR", "mirror.fits"),
+    row("OBSTRUCT", "mirror.fits"),
+    row("REFLECT-TRANS", "reflect.fits"),
+    row("BACKSIDE-REFLECT", "reflect.fits"),
+    row("COLLIMATOR-REFLECT", "reflect.fits"),
+    row("SEGMENT1-SCATTERING", "scatter.fits"),
+]
+
+
+def make_tree(root, content, rows):
+    """Lay out a database: files by name, and the index that names them."""
     folder = root / WHERE
     folder.mkdir(parents=True)
-    for name, source in CONTENT.items():
+    for name, source in content.items():
         with fits.open(DATA / source, memmap=False) as hdus:
             hdus.writeto(folder / name)
-    write_index(root / "data/xrism/xtend/caldb.indx", ROWS)
+    write_index(root / "data/xrism/xtend/caldb.indx", rows)
     config = root / "software/tools/caldb.config"
     config.parent.mkdir(parents=True)
     config.write_text("# mission\nXRISM XTEND CALDB data/xrism/xtend caldb.indx CALDB data/xrism/xtend\n")
     return root
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A database with the files of a matrix and an area, but none of the mirror."""
+    return make_tree(tmp_path / "caldb", CONTENT, ROWS)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("FRACTION", "RANOMXP", "DECNOMXP", "PA_NOMXP")
 _KEYWORDS = (
     *("OPTAXISX", "OPTAXISY", "DET_XSCL", "DET_YSCL", "OPT_ROTD", "OPTXFLIP", "OPTYFLIP", "FOCALLEN", "DET_XSIZ"),
-    *("CRVAL1", "CRPIX1", "CDELT1", "CRVAL2", "CRPIX2", "CDELT2", "RA_NOM", "DEC_NOM", "TSTART"),
+    *("CRVAL1", "CRPIX1", "CDELT1", "CRVAL2", "CRPIX2", "CDELT2", "RA_NOM", "DEC_NOM"),
 )
 _MAKE = "make the exposure map with xaexpmap, or the native engine."
 
@@ -47,6 +47,8 @@ class ExposureBins:
     exposed : list of ndarray or None
         Exposure of each detector pixel of each bin as a fraction of the bin's, indexed [DETX - 1, DETY - 1]; None
         where the map says nothing.
+    time : float
+        Start of the observation, mission time in s.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class ExposureBins:
     fraction: Floats
     pointing: Floats
     exposed: list[NDArray[np.float32] | None]
+    time: float
 
     @property
     def repeats(self) -> Integers:
@@ -69,11 +72,6 @@ class ExposureBins:
     def nominal(self) -> tuple[float, float]:
         """RA_NOM and DEC_NOM, deg."""
         return float(self.header["RA_NOM"]), float(self.header["DEC_NOM"])
-
-    @property
-    def time(self) -> float:
-        """Start of the observation, mission time in s."""
-        return float(self.header["TSTART"])
 
     def on_detector(self, rays: Rays) -> tuple[Floats, Floats]:
         """Return DETX and DETY, not rounded, of rays in the focal plane."""
@@ -131,17 +129,27 @@ def _read(path: Path, _: tuple[int, int], mode: Mode) -> ExposureBins:
             raise InputFileError(f"{path} is no exposure map: it has no extension OFFAXISHIST.", _MAKE)
         table = read_table(hdus, "OFFAXISHIST", _COLUMNS, path)
         _check_header(table)
+        time = _start(hdus, table)
         number = int(table.keyword("NUMEXMAP"))
         exposed = [_pixels_of_bin(hdus, i + 1, int(table.header["DET_XSIZ"]), path, mode) for i in range(number)]
     if number != len(table):
         raise InputFileError(f"{path}: NUMEXMAP is {number}, but OFFAXISHIST has {len(table)} rows.", _MAKE)
     pointing = np.column_stack([table.floats(name) for name in _COLUMNS[1:]])
-    return ExposureBins(path, table.header, table.floats("FRACTION"), pointing, exposed)
+    return ExposureBins(path, table.header, table.floats("FRACTION"), pointing, exposed, time)
 
 
 def _check_header(table: CalibrationTable) -> None:
     if missing := [name for name in _KEYWORDS if name not in table.header]:
         raise MissingKeywordError(f"{table.path}: OFFAXISHIST has no keyword {', '.join(missing)}.", _MAKE)
+
+
+def _start(hdus: fits.HDUList, table: CalibrationTable) -> float:
+    """TSTART of the attitude bins, else of the map, else of the first good time."""
+    first = hdus["GTIEXP001"].header if "GTIEXP001" in hdus else {}
+    for header in (table.header, hdus[0].header, first):
+        if "TSTART" in header:
+            return float(header["TSTART"])
+    raise MissingKeywordError(f"{table.path} has no TSTART: the time of the observation is unknown.", _MAKE)
 
 
 def _pixels_of_bin(

@@ -62,8 +62,10 @@ class NativeEngine:
         return {"xtendsrc": __version__, "numpy": np.__version__}
 
     def calibration(self) -> str | None:
-        """Return None: nothing native reads a calibration database yet."""
-        return None
+        """Return the release of the calibration files that native responses are made from; None without any."""
+        from xtendsrc import caldb
+
+        return caldb.version() or None
 
     def cancel(self) -> None:
         """Do nothing: native work ends with its worker."""

@@ -21,7 +21,7 @@ KIND = Kind(
                 refusal="xtendsrc.products.rmf.request:only_calibrated",
             ),
             "native": Recipe(
-                maker="xtendsrc.products.arf.native:make_arf", refusal="xtendsrc.products.rmf.request:only_nominal"
+                maker="xtendsrc.products.arf.native:make_arf", refusal="xtendsrc.products.rmf.calibrated:missing"
             ),
         }
     ),

@@ -14,7 +14,7 @@ import numpy as np
 
 from xtendsrc.errors import EngineUnavailableError, RegionError, RequestError
 from xtendsrc.instrument import PIXEL_ARCSEC
-from xtendsrc.products.rmf.native import identify, only_nominal, write_tables
+from xtendsrc.products.rmf.native import identify, write_tables
 from xtendsrc.responses import nominal
 
 if TYPE_CHECKING:
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 
 
 def make_arf(job: Job, batch: Batch) -> Made:
-    """Make the nominal ARF of a region for one source position, from the exposure map's own pixels.
+    """Make the ARF of a region for one source position, from the exposure map's own pixels.
 
     Raises
     ------
-    EngineUnavailableError
-        If a calibrated one is asked for.
     RegionError
         If none of the source's light falls on exposed pixels of the region.
     """
     from astropy.io import fits
 
-    only_nominal(job)
     request: Any = job.request
+    if request.calibrated:
+        from xtendsrc.products.arf import calibrated
+
+        return calibrated.make_arf(job, batch)
     geometry = batch.events(job).geometry
     fraction = enclosed_fraction(request, _exposed(job.needs["expmap"]), geometry)
     if not fraction > 0:

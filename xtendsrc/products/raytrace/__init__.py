@@ -17,6 +17,10 @@ KIND = Kind(
             "heasoft": Recipe(
                 maker="xtendsrc.products.raytrace.heasoft:make_raytrace", tasks=("xaarfgen",), calibration=True
             ),
+            "native": Recipe(
+                maker="xtendsrc.products.raytrace.native:make_raytrace",
+                refusal="xtendsrc.products.rmf.calibrated:missing",
+            ),
         }
     ),
     weight=1000.0,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.errors import EngineUnavailableError
 from xtendsrc.events.cards import creator
 from xtendsrc.instrument import EV_PER_CHANNEL, DataClassCode
 from xtendsrc.responses import nominal
@@ -30,16 +29,14 @@ WARNING = "nominal response: not calibrated"
 
 
 def make_rmf(job: Job, batch: Batch) -> Made:
-    """Make the nominal RMF on the grid of ``xtdrmf``: 6400 energies, 4096 channels, threshold 1e-6.
-
-    Raises
-    ------
-    EngineUnavailableError
-        If a calibrated one is asked for.
-    """
+    """Make the RMF on the grid of ``xtdrmf``: 6400 energies, 4096 channels, threshold 1e-6."""
     from astropy.io import fits
 
-    only_nominal(job)
+    request: Any = job.request
+    if request.calibrated:
+        from xtendsrc.products.rmf import calibrated
+
+        return calibrated.make_rmf(job, batch)
     response = nominal.redistribution()
     first, last, values = _above_threshold(response.first, response.matrix)
     matrix = fits.BinTableHDU.from_columns(
@@ -85,21 +82,6 @@ def _above_threshold(first: np.ndarray, probability: np.ndarray) -> tuple[np.nda
 def _of_one(values: np.ndarray) -> list[np.ndarray]:
     """Values as arrays of one element: readers expect F_CHAN and N_CHAN to be variable arrays, one element a group."""
     return list(values.astype(np.int16)[:, None])
-
-
-def only_nominal(job: Job) -> None:
-    """Refuse a job for a calibrated response.
-
-    Raises
-    ------
-    EngineUnavailableError
-        If one is asked for.
-    """
-    request: Any = job.request
-    if request.response != "nominal":
-        raise EngineUnavailableError(
-            f"The native engine makes no calibrated {request.kind}.", 'install HEASoft, or ask for response="nominal".'
-        )
 
 
 def identify(header: fits.Header, job: Job) -> None:

@@ -32,11 +32,6 @@ class RMFRequest(Request):
         return self.response == "calibrated"
 
 
-def only_nominal(request: RMFRequest | ARFRequest) -> str:
-    """Return why an engine without calibration cannot make a response; an empty text for a nominal one."""
-    return "" if request.response == "nominal" else "it makes nominal responses only"
-
-
 def only_calibrated(request: RMFRequest | ARFRequest) -> str:
     """Return why HEASoft cannot make a response; an empty text for a calibrated one."""
     return "" if request.response == "calibrated" else "HEASoft makes no nominal response"

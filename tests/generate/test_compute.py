@@ -1,9 +1,13 @@
 """Batches: made once, remade when something changes, one failure stopping nothing else."""
 
+import hashlib
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -215,3 +219,50 @@ def test_singular_methods_need_exactly_one(source):
     assert len(source.images()) == 2
     with pytest.raises(NoObservationsError, match="choose among"):
         source.image(obs_id="900009990")
+
+
+def test_an_input_that_cannot_be_read_fails_its_products_only(own):
+    Path(own.file("bimg")).unlink()
+    os.mkfifo(own.file("bimg"))
+    bad, good = own.expmap(binning=8), own.image(binning=8)
+    report = xs.compute(bad, good, quiet=True, progress=False)
+    assert [o.key for o in report.made] == [good.key]
+    assert "not a regular file" in report.failed[0].reason
+    assert bad.status == "missing"
+
+
+def test_a_product_carries_the_digest_of_what_was_read_or_is_not_made(own, monkeypatch):
+    """The event file is replaced after the batch was planned, while its product is being made."""
+    from xtendsrc.products.image import native
+
+    path, real = Path(own.file("events")), native.make_image
+
+    def slow(job, batch):
+        made = real(job, batch)
+        new = path.with_name("new")
+        new.write_bytes(path.read_bytes() + bytes(2880))
+        new.replace(path)
+        return made
+
+    monkeypatch.setattr(native, "make_image", slow)
+    image = own.image(binning=8)
+    report = xs.compute(image, quiet=True, progress=False, executor="serial")
+    assert "changed while" in report.failed[0].reason
+    monkeypatch.setattr(native, "make_image", real)
+    image.compute(progress=False)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in image.provenance["inputs"].values()
+
+
+def test_many_products_of_one_data_class_need_few_open_files(full):
+    """No more files are open at once than for a tenth of the products, whatever their number."""
+    code = (
+        "import resource, sys, xtendsrc as xs\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        f"dc = xs.Observation({str(full.observation.path)!r}, output={str(full.observation.output)!r})\n"
+        f"dc = dc.dataclasses[{full.code!r}]\n"
+        "images = [dc.image(channels=(100, 200 + n), binning=90) for n in range(250)]\n"
+        "report = xs.compute(images, quiet=True, progress=False, executor='serial')\n"
+        "sys.exit(repr([o.reason for o in report.failed][:1]) if report.failed else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr

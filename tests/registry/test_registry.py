@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 from astropy.io import fits
 
 import xtendsrc as xs
-from xtendsrc.errors import ProductError, RegistryError
+from xtendsrc.errors import InputFileError, ProductError, RegistryError
 from xtendsrc.registry import Registry, files, fitsstamp, state_inputs, state_of
 
 KEYS = [f"{n:064x}" for n in range(200)]
@@ -517,3 +518,39 @@ def test_a_lock_of_a_killed_process_is_free(reg, kind):
     holder.communicate()
     with reg.lock(KEYS[0], timeout=10):
         pass
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(reg, tmp_path):
+    path, old = tmp_path / "evt.fits", time.time_ns() - 3600 * 10**9
+    for content in (b"before", b"after!"):
+        other = tmp_path / "other"
+        other.write_bytes(content)
+        os.utime(other, ns=(old, old))
+        other.replace(path)
+        os.utime(path, ns=(old, old))
+        assert reg.fingerprint(path).sha256 == hashlib.sha256(content).hexdigest()
+        reg.fold()
+        assert Registry(reg.root).fingerprint(path).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_what_is_no_regular_file_is_refused_at_once(reg, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", "/dev/zero", "/dev/full"):
+        with pytest.raises(InputFileError, match="not a regular file"):
+            reg.fingerprint(path)
+
+
+def test_an_input_that_the_system_will_not_open_is_an_error_of_ours(reg, tmp_path, monkeypatch):
+    path = tmp_path / "evt.fits"
+    path.write_bytes(b"events")
+
+    real = type(path).open
+
+    def denied(self, *args, **kwargs):
+        if self == path:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(path), "open", denied)
+    with pytest.raises(InputFileError, match=r"evt\.fits cannot be read: Input/output error"):
+        reg.fingerprint(path)

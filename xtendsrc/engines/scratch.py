@@ -1,11 +1,14 @@
 """Private scratch directories: cleared at the end, and by the next process where the owner was killed.
 
-A directory's name tells the machine and the process that owns it, so that what a killed process left behind can be
-recognised and removed.
+The owner holds a lock (flock) on its directory, which the system releases when the process ends, however it ends. So
+what a killed process left behind is recognised, also by containers that share a temporary directory and do not see
+each other's processes. The name tells the machine, because locks of another one may not show.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import platform
@@ -13,19 +16,24 @@ import re
 import shutil
 import signal
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from xtendsrc.errors import ProductError
-from xtendsrc.liveness import process_exists
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _swept: set[Path] = set()
-_made: set[Path] = set()
+_made: dict[Path, int] = {}
+"""Directories of this process, and the open file that holds the lock of each."""
+
+DAY = 86400.0
 
 
 def scratch_base() -> Path:
@@ -55,8 +63,23 @@ def _unusable(base: Path, reason: str) -> ProductError:
 
 
 def make_private(base: Path) -> Path:
-    """Make a private directory that carries this machine's and this process's mark."""
-    return Path(tempfile.mkdtemp(prefix=f"xt{_machine()}-{os.getpid()}-", dir=base))
+    """Make a private directory that carries this machine's and this process's mark, and hold its lock."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f"xt{_machine()}-{os.getpid()}-", dir=base))
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if _locked(handle) is not False and path.exists():  # else it was swept before it was locked
+            _made[path] = handle
+            return path
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool | None:
+    """Take the lock of an open directory; False if another process holds it, None where there are no such locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        return False if problem.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
+    return True
 
 
 @contextmanager
@@ -73,12 +96,10 @@ def scratch_directory(base: Path | None = None) -> Iterator[Path]:
         _swept.add(place)
         sweep(place)
     path = make_private(place)
-    _made.add(path)
     try:
         yield path
     finally:
         clear(path)
-        _made.discard(path)
 
 
 def clear(path: Path) -> None:
@@ -88,6 +109,9 @@ def clear(path: Path) -> None:
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
+    finally:
+        if (handle := _made.pop(path, None)) is not None:
+            os.close(handle)
 
 
 def clear_all() -> None:
@@ -109,12 +133,27 @@ def sweep(base: Path | None = None) -> int:
     pattern = re.compile(rf"xt{_machine()}-(\d+)-\w+\Z")
     removed = 0
     for item in place.iterdir():
-        match = pattern.match(item.name)
-        if match and not process_exists(int(match[1])):
+        if (match := pattern.match(item.name)) and item not in _made:
+            removed += _swept_one(item, int(match[1]))
+    return removed
+
+
+def _swept_one(item: Path, pid: int) -> bool:
+    """Remove a directory whose owner is dead, with its lock held; tell whether it is gone."""
+    try:
+        handle = os.open(item, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY)
+    except OSError:
+        return False  # gone meanwhile, another user's, or no directory
+    try:
+        locked = _locked(handle)
+        if locked is None:  # a file system without such locks: only what has rested for a day is taken for dead
+            locked = not psutil.pid_exists(pid) and time.time() - os.fstat(handle).st_mtime > DAY
+        if locked:
             _stop_orphans(item)
             shutil.rmtree(item, ignore_errors=True)
-            removed += not item.exists()
-    return removed
+        return bool(locked) and not item.exists()
+    finally:
+        os.close(handle)
 
 
 def _machine() -> str:

@@ -189,8 +189,9 @@ class FitsFile:
         return array[:, 0] if items == 1 and column.code != "X" else array
 
 
-_open_files: weakref.WeakValueDictionary[tuple[str, int, int], FitsFile] = weakref.WeakValueDictionary()
-_opening: dict[tuple[str, int, int], threading.Lock] = {}
+_Key = tuple[str, int, int, int]
+_open_files: weakref.WeakValueDictionary[_Key, FitsFile] = weakref.WeakValueDictionary()
+_opening: dict[_Key, threading.Lock] = {}
 _guard = threading.Lock()
 
 
@@ -220,7 +221,7 @@ def open_fits(path: str | Path) -> FitsFile:
     """
     check_exists(path)
     stat = Path(path).stat()
-    key = (str(Path(path).resolve()), stat.st_size, stat.st_mtime_ns)
+    key = (str(Path(path).resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     with _guard:
         lock = _opening.setdefault(key, threading.Lock())
     try:

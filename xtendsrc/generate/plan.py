@@ -216,7 +216,7 @@ def status(request: Request, target: Target, states: States | None = None) -> tu
     """
     try:
         state, inputs = (states or States()).of(request, target, preference("auto", target))
-    except (InputNotFoundError, OSError) as error:
+    except (XtendsrcError, OSError) as error:
         return "missing", str(error)
     found = target.registry.status(request.key, state, inputs)
     return found.status, found.reason

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xtendsrc.engines import engine
 from xtendsrc.engines.protocol import Job
 from xtendsrc.engines.scratch import scratch_directory
-from xtendsrc.errors import TaskCancelledError, XtendsrcError
+from xtendsrc.errors import InputFileError, TaskCancelledError, XtendsrcError
 from xtendsrc.generate.report import Outcome
 from xtendsrc.generate.stopping import stopped, watch_parent
 from xtendsrc.products.kinds import kind
@@ -184,9 +184,25 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
         log=made.log,
         wall_time=seconds,
     )
+    _check_inputs(step, record)
     step.target.registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(request.kind, path))
     path.unlink()
     return outcome_of(step, "made", seconds=seconds, warnings=warnings)
+
+
+def _check_inputs(step: Step, record: Record) -> None:
+    """Refuse a product of which an input changed since it was planned: it would carry the digest of another file.
+
+    Raises
+    ------
+    InputFileError
+        Naming the input.
+    """
+    for name, path in record.paths.items():
+        if step.target.registry.fingerprint(path).sha256 != step.inputs.get(f"file {name}"):
+            raise InputFileError(
+                f"{path} changed while the {step.request.label} was made from it.", "run the batch again."
+            )
 
 
 def _failed(step: Step, error: Exception, seconds: float) -> Outcome:

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+import psutil
+
 from xtendsrc.errors import RegistryError
-from xtendsrc.liveness import process_exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,7 @@ def is_debris(path: Path) -> bool:
     """Whether a ``.part`` file is more than a day old and its writer is not a process of this machine."""
     if (match := _PART.search(path.name)) is None:
         return False
-    return age(path) > DAY and not process_exists(int(match[1]))
+    return age(path) > DAY and not psutil.pid_exists(int(match[1]))
 
 
 def age(path: Path) -> float:

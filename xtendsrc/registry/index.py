@@ -147,7 +147,8 @@ class Index:
             where = np.flatnonzero(status == name.encode())
             positions.update(zip(_text(new._base["key"][where]), where.tolist(), strict=True))
         new.seq = int(new._base["seq"].max(initial=0))
-        values = zip(seen["size"].tolist(), seen["mtime_ns"].tolist(), _text(seen["sha256"]), strict=True)
+        changed = seen["ctime_ns"].tolist() if "ctime_ns" in (seen.dtype.names or ()) else [0] * len(seen)
+        values = zip(seen["size"].tolist(), seen["mtime_ns"].tolist(), _text(seen["sha256"]), changed, strict=True)
         new._fingerprints = {p: Fingerprint(*v) for p, v in zip(_text(seen["path"]), values, strict=True)}
         return new
 
@@ -260,6 +261,7 @@ class Index:
             "size": np.array([f.size for _, f in seen], dtype="<i8"),
             "mtime_ns": np.array([f.mtime_ns for _, f in seen], dtype="<i8"),
             "sha256": np.array([f.sha256.encode("ascii") for _, f in seen], dtype=bytes),
+            "ctime_ns": np.array([f.ctime_ns for _, f in seen], dtype="<i8"),
         }
         table = np.empty(len(seen), [(name, a.dtype) for name, a in inputs.items()])
         for name, array in inputs.items():

@@ -17,7 +17,8 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xtendsrc.liveness import process_exists
+import psutil
+
 from xtendsrc.registry.files import DAY
 
 Operation = dict[str, Any]
@@ -63,7 +64,7 @@ def writer_is_gone(found: Found) -> bool:
     if found.path.name.endswith(TAKEN):
         return True
     if found.host == _host():
-        return not process_exists(found.pid) or _start_token(found.pid) != found.token
+        return not psutil.pid_exists(found.pid) or _start_token(found.pid) != found.token
     try:
         return abs(time.time() - found.path.stat().st_mtime) > DAY
     except FileNotFoundError:

@@ -82,19 +82,19 @@ class Registry:
     # --- input files ----------------------------------------------------------------------------------------
 
     def fingerprint(self, path: str | os.PathLike[str]) -> Fingerprint:
-        """Give size, modification time and SHA-256 of an input file.
+        """Give size, times and SHA-256 of an input file.
 
-        The content is read only if size or time differ from what is remembered; what is found is remembered on disk
+        The content is read only if size or times differ from what is remembered; what is found is remembered on disk
         for later sessions, once the file has rested long enough for a further change to show.
 
         Raises
         ------
-        InputNotFoundError
-            If the file is not there.
+        InputNotFoundError, InputFileError
+            If the file is not there, is no regular file, or cannot be read.
         """
         place = Path(path).absolute()
         known = self._session.index.fingerprint(str(place))
-        if known is not None and fingerprint.look(place) == known[:2]:
+        if known is not None and fingerprint.look(place) == known.look:
             return known
         taken = fingerprint.take(place)
         if fingerprint.is_settled(taken.mtime_ns):

@@ -289,3 +289,32 @@ def test_a_scratch_directory_that_is_a_file_is_named(tmp_path):
     wrong.write_text("x")
     with settings(scratch=wrong), pytest.raises(ProductError, match="file cannot be used"), scratch_directory():
         pass
+
+
+def test_a_container_that_does_not_see_the_owner_leaves_its_scratch_alone(tmp_path):
+    """Two containers share a temporary directory, but not the numbers of their processes."""
+    import shutil
+    import subprocess
+    import sys
+
+    from xtendsrc.engines.scratch import scratch_directory, sweep
+
+    namespace = [shutil.which("unshare") or "unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs unshare and the right to make namespaces")
+    code = (
+        "import pathlib, sys, time\n"
+        "from xtendsrc.engines.scratch import scratch_directory\n"
+        f"with scratch_directory(pathlib.Path({str(tmp_path)!r})) as path:\n"
+        "    print(path, flush=True)\n"
+        "    sys.stdin.read()\n"
+        "    print((path / 'kept').exists(), flush=True)\n"
+    )
+    with subprocess.Popen([*namespace, sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as other:
+        path = Path(other.stdout.readline().strip())
+        (path / "kept").touch()
+        assert sweep(tmp_path) == 0
+        with scratch_directory(tmp_path):
+            pass
+        assert other.communicate("", timeout=20)[0].strip() == "True"
+    assert not list(tmp_path.glob("xt*"))

@@ -11,7 +11,6 @@ import atexit
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from xtendsrc.engines.heasoft.processes import Child, child, deadline
 from xtendsrc.engines.heasoft.workspace import Workspace, make_root, private_workspace
+from xtendsrc.engines.scratch import clear
 from xtendsrc.errors import EngineUnavailableError, TaskCancelledError, TaskError, TaskTimeoutError, XtendsrcError
 from xtendsrc.settings import RunnerName, settings
 
@@ -160,7 +160,7 @@ class _Interpreter:
                     pipe.close()
         self._open.__exit__(None, None, None)
         self._errors.close()
-        shutil.rmtree(self.place.root, ignore_errors=True)
+        clear(self.place.root)
 
 
 class HeasoftpyRunner:

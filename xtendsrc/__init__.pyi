@@ -16,6 +16,7 @@ from .products.arf.product import ARF as ARF
 from .products.base import Product as Product
 from .products.collection import Products as Products
 from .products.expmap.product import ExpMap as ExpMap
+from .products.fit.collection import Fits as Fits
 from .products.fit.product import Fit as Fit
 from .products.image.product import Image as Image
 from .products.lightcurve.product import LightCurve as LightCurve

@@ -184,6 +184,11 @@ class FitResult:
             raise FitError("This result was read back without its data.", "fit again to go on from it.")
         return self._problem
 
+    @property
+    def has_data(self) -> bool:
+        """Whether the data are at hand, to go on from the result."""
+        return self._problem is not None
+
     def attached(self, problem: Problem) -> FitResult:
         """Return the result with data and models to go on with."""
         return replace(self, _problem=problem)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from xtendsrc.fit.data import Dataset
     from xtendsrc.fit.model import Model
+    from xtendsrc.fit.problem import Problem
     from xtendsrc.fit.result import FitResult
 
 Pairs = tuple[tuple[str, Any], ...]
@@ -113,6 +114,12 @@ class FitStatement:
         if engine == "xspec":
             return xspec.fit(data, terms, self.options, modelled)
         return native.fit(data, terms, self.options, modelled, engine)
+
+    def problem(self, datasets: Sequence[Dataset], spectra: Mapping[str, Dataset] | None = None) -> Problem:
+        """Return data, models and parameters put together, to go on from a result; nothing is fitted."""
+        engine = engines.choose(self.models(), "auto" if self.engine == "xspec" else self.engine)
+        data, terms, modelled = self._assembled(datasets, spectra, engine)
+        return native.make_problem(data, terms, self.options, modelled)
 
     def plan(self, datasets: Sequence[Dataset], spectra: Mapping[str, Dataset] | None = None) -> xspec.XspecPlan:
         """Return what XSPEC would be told of the fit; parameters are those of `run`, and nothing is run."""

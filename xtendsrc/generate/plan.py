@@ -325,6 +325,8 @@ def _step(
 def flatten(things: Iterable[object]) -> list[Product]:
     """Turn products and collections of products, nested or not, into one list.
 
+    What is made from several products when it is asked for, such as a joint fit, is its ``parts``.
+
     Raises
     ------
     RequestError
@@ -332,7 +334,9 @@ def flatten(things: Iterable[object]) -> list[Product]:
     """
     flat: list[Product] = []
     for thing in things:
-        if hasattr(thing, "request") and hasattr(thing, "target"):
+        if parts := getattr(thing, "parts", ()):
+            flat.extend(flatten(parts))
+        elif hasattr(thing, "request") and hasattr(thing, "target"):
             flat.append(cast("Product", thing))
         elif isinstance(thing, Iterable) and not isinstance(thing, (str, bytes)):
             flat.extend(flatten(thing))

@@ -6,6 +6,7 @@ from .collection import Products as Products
 from .expmap.product import ExpMap as ExpMap
 from .expmap.request import ExpMapRequest as ExpMapRequest
 from .fit.product import Fit as Fit
+from .fit.request import FitRequest as FitRequest
 from .image.product import Image as Image
 from .image.request import ImageRequest as ImageRequest
 from .lightcurve.product import LightCurve as LightCurve

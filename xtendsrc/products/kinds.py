@@ -33,6 +33,7 @@ BUILT_IN = (
     "rmf",
     "raytrace",
     "arf",
+    "fit",
 )
 GROUP = "xtendsrc.kinds"
 

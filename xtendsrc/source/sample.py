@@ -15,6 +15,7 @@ import numpy as np
 from xtendsrc.archive.layout import CLEANED
 from xtendsrc.errors import NoObservationsError, RequestError, XtendsrcError
 from xtendsrc.products.collection import Products
+from xtendsrc.source.fits import SampleFits
 from xtendsrc.source.interlopers import Interlopers
 from xtendsrc.source.samplemeasurements import SampleMeasurements, checked_index
 from xtendsrc.source.source import ExtendedSource, PointSource, Source
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 
-class Sample(SampleMeasurements, Sequence[Source]):
+class Sample(SampleMeasurements, SampleFits, Sequence[Source]):
     """A frozen sequence of sources.
 
     Parameters

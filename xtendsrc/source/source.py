@@ -20,6 +20,7 @@ from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.source import source_products
 from xtendsrc.source.filenames import safe_name
+from xtendsrc.source.fits import SourceFits
 from xtendsrc.source.interlopers import Interlopers
 from xtendsrc.source.measurements import SourceMeasurements
 
@@ -41,7 +42,7 @@ FIELD_DEGREES = 0.5
 """No place on the CCDs is farther from the pointing."""
 
 
-class Source(SourceMeasurements):
+class Source(SourceMeasurements, SourceFits):
     """A place on the sky with an extraction region, and the observations that hold it.
 
     Parameters

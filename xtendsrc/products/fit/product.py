@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from xtendsrc.errors import ProductError
+from xtendsrc.errors import RequestError
 from xtendsrc.fit.resultfile import read_result, write_result
 from xtendsrc.fit.statement import FitStatement, statement
 from xtendsrc.products.base import Product
 from xtendsrc.products.fit.data import as_dataset
+from xtendsrc.products.fit.request import FitRequest
+from xtendsrc.products.kinds import kind
+from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from xtendsrc.fit.result import FitResult
     from xtendsrc.fit.xspec import XspecPlan
     from xtendsrc.products.spectrum.product import Spectrum
+
+
+VIEWS = "xtendsrc.products.fit.view"
 
 
 class FitKeywords(TypedDict, total=False):
@@ -84,9 +91,33 @@ class Fit(Product):
         return product
 
     @property
+    def statement(self) -> FitStatement:
+        """Model and options.
+
+        Raises
+        ------
+        ProductError
+            If the fit was read from a file.
+        """
+        if self._statement is not None:
+            return self._statement
+        request: Any = self.request
+        found: FitStatement = request.statement
+        return found
+
+    @property
     def spectra(self) -> tuple[Spectrum, ...]:
         """The spectra fitted, where the fit was not read from a file."""
+        if self._request is None or self._spectra:
+            return self._spectra
+        request: Any = self._request
+        self._spectra = (kind("spectrum").product_class(request.spectrum, self.target),)
         return self._spectra
+
+    @property
+    def parts(self) -> tuple[Spectrum, ...]:
+        """What a batch makes for a fit that the registry does not keep: its spectra; nothing for one that it keeps."""
+        return () if self._statement is None else (*self._spectra, *self._backgrounds.values())
 
     @property
     def result(self) -> FitResult:
@@ -100,13 +131,21 @@ class Fit(Product):
         if self._statement is None:
             found: FitResult = self.content["result"]
             return found
-        spectra = (*self._spectra, *self._backgrounds.values())
-        stamps = tuple(id(s.content) for s in spectra)
+        stamps = tuple(id(s.content) for s in self.parts)
         if self._found is None or self._found[0] != stamps:
-            data = [as_dataset(spectrum) for spectrum in self._spectra]
-            own = {label: as_dataset(spectrum) for label, spectrum in self._backgrounds.items()}
-            self._found = stamps, self._statement.run(data, own)
+            self._found = stamps, self._statement.run(*self._datasets())
         return self._found[1]
+
+    def with_data(self) -> FitResult:
+        """Return the result with its data, to go on from: contours, goodness, simulations."""
+        result = self.result
+        if not result.has_data:
+            result = result.attached(self.statement.problem(*self._datasets()))
+        return result
+
+    def _datasets(self) -> tuple[list[Dataset], dict[str, Dataset]]:
+        own = {label: as_dataset(spectrum) for label, spectrum in self._backgrounds.items()}
+        return [as_dataset(spectrum) for spectrum in self.spectra], own
 
     def plan(self) -> XspecPlan:
         """Return the fit as XSPEC would be told of it: ``pyxspec`` and ``xcm`` are texts, ``write(folder)`` saves all.
@@ -116,10 +155,7 @@ class Fit(Product):
         ProductError
             If the fit was read from a file.
         """
-        if self._statement is None:
-            raise ProductError(f"{self!r} was read without its data.", "fit again to export it.")
-        own = {label: as_dataset(spectrum) for label, spectrum in self._backgrounds.items()}
-        return self._statement.plan([as_dataset(spectrum) for spectrum in self._spectra], own)
+        return self.statement.plan(*self._datasets())
 
     # --- what was found ------------------------------------------------------------------------------------------
 
@@ -176,7 +212,8 @@ class Fit(Product):
     @property
     def model(self) -> str:
         """The source's model, in XSPEC's syntax."""
-        return self._statement.model if self._statement is not None else self.result.model
+        asked = self._statement is not None or self._request is not None
+        return self.statement.model if asked else self.result.model
 
     def flux(
         self, low: Any, high: Any, *, absorbed: bool = True, photons: bool = False, data: int = 1, term: int = 0
@@ -226,31 +263,32 @@ class Fit(Product):
 
     def view_corner(self, **options: Any) -> Any:
         """Draw the joint distributions of all pairs of free parameters; returns the array of axes."""
-        return self._viewer("view_corner")(self, **options)
+        return resolve_name(f"{VIEWS}:view_corner")(self, **options)
 
     def view_contours(self, first: str, second: str, **options: Any) -> Any:
         """Draw contours of the statistic over two parameters, the others fitted at each point; returns the axes."""
-        return self._viewer("view_contours")(self, first, second, **options)
-
-    @staticmethod
-    def _viewer(name: str) -> Any:
-        import importlib
-
-        return getattr(importlib.import_module("xtendsrc.products.fit.view"), name)
-
-    def _drawer(self) -> Any:
-        return self._viewer("view_fit")
+        return resolve_name(f"{VIEWS}:view_contours")(self, first, second, **options)
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def with_data(self) -> FitResult:
-        """Return the result with its data, to go on from: contours, goodness, simulations."""
-        return self.result
-
     def compute(self, **options: Any) -> Self:
-        """Make the fit, and what it needs, now."""
+        """Make the fit, and what it needs, now; options are those of `xtendsrc.compute`."""
+        if self._statement is None:
+            return super().compute(**options)
+        for spectrum in self.parts:
+            spectrum.compute(**options)
         _ = self.result
         return self
+
+    @property
+    def source(self) -> str:
+        """Name of the source that asked for the spectra, or an empty string."""
+        return self._spectra[0].source if self._statement is not None else super().source
+
+    def _status(self) -> tuple[str, str]:
+        if self._statement is None:
+            return super()._status()
+        return ("ready", "") if self._found else ("missing", "it has not been fitted yet")
 
     @property
     def title(self) -> str:
@@ -262,6 +300,11 @@ class Fit(Product):
     def _load(self, path: Path) -> dict[str, Any]:
         result, header = read_result(path)
         return {"result": result, "header": header}
+
+    def __reduce__(self) -> Any:
+        if self._statement is None:
+            return super().__reduce__()
+        return type(self).of, (self._spectra, self._statement, dict(self._backgrounds))
 
     def __repr__(self) -> str:
         if self._statement is None:
@@ -299,4 +342,18 @@ def fit_spectra(
         Not computed before a value is asked for.
     """
     several = [spectra] if isinstance(spectra, Product) else list(spectra)
-    return Fit.of(several, statement(model, **options), background_spectra)
+    if not several:
+        raise RequestError("There is no spectrum to fit.", "give one or more.")
+    asked = statement(model, **options)
+    if len(several) == 1 and not background_spectra and isinstance(several[0]._request, SourceSpectrumRequest):
+        return kept_fit(several[0], asked)
+    return Fit.of(several, asked, background_spectra)
+
+
+def kept_fit(spectrum: Spectrum, asked: FitStatement) -> Fit:
+    """Declare the fit of a source spectrum that its registry keeps beside it."""
+    own: Any = spectrum.request
+    request = FitRequest(obs_id=own.obs_id, dataclass=own.dataclass, spectrum=own, fit=asked.to_json())
+    fit = Fit(request, spectrum.target)
+    fit._spectra = (spectrum,)
+    return fit

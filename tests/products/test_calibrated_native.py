@@ -8,6 +8,9 @@ from astropy.io import fits
 import xtendsrc as xs
 from tests.caldb.conftest import CONTENT, MIRROR, MIRROR_ROWS, ROWS, WHERE, make_tree
 from xtendsrc import caldb
+from xtendsrc.cli import main
+from xtendsrc.cli.comparison import differences
+from xtendsrc.testing.heasoft import environment, install
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,22 @@ def test_without_calibration_files_nothing_falls_back_to_nominal(archive, positi
         (root / WHERE / "rmfparam.fits").unlink()
         assert "rmfparam.fits" in repr(xs.compute(wanted.rmf, quiet=True, force=True))
     assert not list((tmp_path / "out").rglob("*NOMINAL*"))
+
+
+def test_the_doctor_compares_both_engines(archive, position, database, tmp_path, monkeypatch, capsys):
+    """The stand-in tasks have areas of their own, so that only the form of the table can be looked at."""
+    for name, value in environment(install(tmp_path / "headas")).items():
+        monkeypatch.setenv(name, value)
+    with xs.settings(caldb=database, progress=False, runner="direct"):
+        place = [f"{position.ra.deg}", f"{position.dec.deg}"]
+        assert main(["doctor", "--responses", str(archive / "900001010"), *place]) == 0
+        rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert rows[0][:3] == ["keV", "heasoft", "cm2"]
+        assert len(rows) > 10
+        assert main(["doctor", "--responses", str(archive / "900001010"), "here", "there"]) == 1
+
+
+def test_equal_responses_do_not_differ(spectrum):
+    found = differences((spectrum.rmf, spectrum.arf), (spectrum.rmf, spectrum.arf))
+    assert len(found) == 12
+    assert all(d.first == d.second > 0 and d.shift == 0 and d.moved == 0 for d in found)

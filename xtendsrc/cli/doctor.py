@@ -39,13 +39,37 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("doctor", help="what is installed, what is missing, and how to get it")
     parser.add_argument("--headas", help="a HEASoft directory; by default HEADAS of the environment")
     parser.add_argument("--output", default=".", help="directory whose file locks are looked at; by default this one")
+    parser.add_argument(
+        "--responses",
+        nargs=3,
+        metavar=("OBSERVATION", "RA", "DEC"),
+        help="compare the calibrated responses of a source (degrees) by HEASoft with those made natively",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table."""
+    if getattr(args, "responses", None):
+        return _responses(*args.responses)
     rows = list(findings(args.headas, Path(args.output)))
     for line in table(rows):
+        print(line)
+    return 0
+
+
+def _responses(observation: str, ra: str, dec: str) -> int:
+    """Print how the responses of both engines differ."""
+    from astropy.coordinates import SkyCoord
+
+    from xtendsrc.cli import comparison
+    from xtendsrc.errors import RequestError
+
+    try:
+        position = SkyCoord(float(ra), float(dec), unit="deg")
+    except ValueError as err:
+        raise RequestError(f"{ra} {dec} is no position in degrees.", "give RA and Dec as numbers.") from err
+    for line in comparison.lines(comparison.compared(Path(observation).resolve(), position)):
         print(line)
     return 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from xtendsrc.errors import EngineUnavailableError
+from xtendsrc.errors import EngineUnavailableError, XtendsrcError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +65,11 @@ class NativeEngine:
         """Return the release of the calibration files that native responses are made from; None without any."""
         from xtendsrc import caldb
 
-        return caldb.version() or None
+        try:
+            return caldb.version() or None
+        except XtendsrcError as problem:
+            log.debug("no calibration database: %s", problem)
+            return None
 
     def cancel(self) -> None:
         """Do nothing: native work ends with its worker."""

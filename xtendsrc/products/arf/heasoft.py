@@ -38,6 +38,7 @@ def make_arf(job: Job, bench: Bench) -> Made:
     request: Any = job.request
     if request.response != "calibrated" or request.raytrace is None:
         raise RequestError("A nominal response is not made by HEASoft.", 'use engine="native" for it.')
+    _check_rays(job.needs["raytrace"])
     events = bench.events(job)
     region = events.region(request.region, request.exclude_calibration).pixel_region
     if region is None:
@@ -50,6 +51,24 @@ def make_arf(job: Job, bench: Bench) -> Made:
     path = bench.path("out.arf")
     _check(bench, path, job.needs["rmf"])
     return bench.made(path)
+
+
+def _check_rays(path: str) -> None:
+    """Refuse rays that were traced natively: xaarfgen cannot read them.
+
+    Raises
+    ------
+    RequestError
+        If they were.
+    """
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        if "RAYS" in hdus:
+            raise RequestError(
+                f"{path} was traced natively, and xaarfgen cannot read it.",
+                'make the ray trace again with engine="heasoft", or the ARF with engine="native".',
+            )
 
 
 def run_xaarfgen(

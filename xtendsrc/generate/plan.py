@@ -6,7 +6,7 @@ Planning reads file sizes and times and the registry's index; it makes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, cast
@@ -60,6 +60,8 @@ class Step:
         Whether it is made again only because another engine is asked for.
     needs : mapping of str to Request
         The products it is made from here, by field: without the optional ones that no engine can make.
+    role : str
+        ``bkg`` for what belongs to a background, for its file name.
     """
 
     request: Request
@@ -74,6 +76,7 @@ class Step:
     problem: XtendsrcError | None = None
     other_engine: bool = False
     needs: Mapping[str, Request] = field(default_factory=dict)
+    role: str = ""
 
     @property
     def ident(self) -> tuple[str, str]:
@@ -83,9 +86,10 @@ class Step:
 
 @dataclass
 class Plan:
-    """The steps of a batch, each after what it needs."""
+    """The steps of a batch, each after what it needs, and the sources that asked for them by registry and key."""
 
     steps: dict[tuple[str, str], Step] = field(default_factory=dict)
+    asked: dict[Registry, dict[str, list[str]]] = field(default_factory=dict)
 
     @property
     def todo(self) -> list[Step]:
@@ -273,12 +277,33 @@ def build(products: Iterable[Product], wanted_engine: str = "auto", force: bool 
     plan, states = Plan(), States()
     for product in products:
         preferred = preference(wanted_engine, product.target)
+        asked = plan.asked.setdefault(product.target.registry, {})
+        background: set[str] | None = None
         for request in states.walk(product.request, preferred):
             ident = (str(product.target.registry.root), request.key)
+            asked.setdefault(request.key, []).append(product.target.source)
             wanted = request is product.request or request.key == product.request.key
             if ident not in plan.steps or (wanted and not plan.steps[ident].wanted):
-                plan.steps[ident] = _step(request, product.target, states, preferred, wanted, force and wanted, plan)
+                step = _step(request, product.target, states, preferred, wanted, force and wanted, plan)
+                if step.engine:
+                    background = _background_keys(product.request) if background is None else background
+                    step = replace(step, role="bkg" if request.key in background else "")
+                plan.steps[ident] = step
     return plan
+
+
+def _background_keys(request: Request) -> set[str]:
+    """Return the keys of what a product needs for its background alone."""
+    own: set[str] = set()
+    behind: set[str] = set()
+
+    def visit(one: Request, inside: bool) -> None:
+        (behind if inside else own).add(one.key)
+        for name, need in one.needs().items():
+            visit(need, inside or name == "background")
+
+    visit(request, False)
+    return behind - own
 
 
 def preference(wanted: str, target: Target) -> str:

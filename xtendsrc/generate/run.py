@@ -75,6 +75,9 @@ def compute(
         report.outcomes.extend(
             _run(batch, settings.jobs if jobs is None else jobs, executor, progress and settings.progress, force)
         )
+    there = {outcome.key for outcome in report.outcomes if outcome.result != "failed"}
+    for registry, asked in batch.asked.items():
+        registry.ask({key: asked[key] for key in there & asked.keys()})
     logger.info("%s", report)
     if report.failed and not quiet:
         warnings.warn(repr(report), XtendsrcWarning, stacklevel=2)

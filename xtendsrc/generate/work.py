@@ -185,7 +185,10 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
         wall_time=seconds,
     )
     _check_inputs(step, record)
-    step.target.registry.commit(record, path, f"{request.obs_id}/{request.file_name}", arrays_of(request.kind, path))
+    registry = step.target.registry
+    known = registry.entry(request.key)  # a product keeps the name it has, whoever has it made again
+    name = f"{request.obs_id}/{request.file_name(step.target.source, step.role)}"
+    registry.commit(record, path, (known.path if known is not None else "") or name, arrays_of(request.kind, path))
     path.unlink()
     return outcome_of(step, "made", seconds=seconds, warnings=warnings)
 

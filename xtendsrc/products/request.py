@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xtendsrc.engines.protocol import Recipe
+
+LONGEST_LINK = 68
+"""Characters of a string in one FITS card."""
+UNSAFE = re.compile(r"[^A-Za-z0-9+.-]+")
 
 Frame = Literal["SKY", "DET"]
 Response = Literal["calibrated", "nominal"]
@@ -136,9 +141,32 @@ class Request:
         return ", ".join(parts)
 
     @property
-    def file_name(self) -> str:
-        """The readable name of the FITS file; never parsed for meaning."""
-        return f"xa{self.obs_id}xtd_{self.dataclass}_{self.label}_{self.key[:8]}.fits"
+    def file_label(self) -> str:
+        """The label in file names, where it is another than `label`."""
+        return self.label
+
+    def file_name(self, source: str = "", role: str = "") -> str:
+        """Return the readable name of the FITS file; never parsed for meaning.
+
+        Parameters
+        ----------
+        source : str
+            Name of the source that asks; it is left out of the names of what is not of one region.
+        role : str
+            ``bkg`` for what belongs to a background.
+
+        Returns
+        -------
+        str
+            Of at most 68 characters, which a link in a FITS header can hold, as long as the label is.
+        """
+        end = f"_{self.file_label}_{self.key[:8]}.fits"
+        start = f"xa{self.obs_id}xtd_{self.dataclass}"
+        if source and any(getattr(request, "region", None) is not None for request in self.walk()):
+            end = f"_{role}{end}" if role else end
+            room = LONGEST_LINK - len(start) - len(end) - 1
+            start = "_".join(part for part in (start, UNSAFE.sub("_", source).strip("_.-")[: max(room, 6)]) if part)
+        return start + end
 
 
 def check_grid(binning: int, frame: str) -> None:

@@ -248,8 +248,7 @@ class Registry:
 
     def ask(self, asked: Mapping[str, Iterable[str]]) -> None:
         """Remember which sources asked for products, by key, so that `table` gives a shared one for each of them."""
-        if operations := self._session.index.asks(asked):
-            self._must_write()
+        if not (self.read_only or self._closed) and (operations := self._session.index.asks(asked)):
             self._session.record(operations, durable=False)
 
     def fold(self) -> None:

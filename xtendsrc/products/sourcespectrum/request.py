@@ -47,3 +47,8 @@ class SourceSpectrumRequest(Request):
     def label(self) -> str:
         """``spectrum-scaled``."""
         return "spectrum-scaled"
+
+    @property
+    def file_label(self) -> str:
+        """``pha``, short, because other files link to it by name."""
+        return "pha"

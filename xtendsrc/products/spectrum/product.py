@@ -316,6 +316,33 @@ class Spectrum(Product):
         """Return whether the spectrum has a ``background``, ``rmf`` or ``arf``."""
         return self._has(what)
 
+    def export(self, stem: str | Path, *, overwrite: bool = False) -> dict[str, Path]:
+        """Write the spectrum, its background and its responses side by side, with links that work there.
+
+        Parameters
+        ----------
+        stem : str or Path
+            ``agn`` gives ``agn.pi``, ``agn_bkg.pi``, ``agn.rmf`` and ``agn.arf``, as far as the spectrum has them.
+        overwrite : bool
+            Whether files of these names are replaced.
+
+        Returns
+        -------
+        dict of str to Path
+            The files, by ``background``, ``rmf``, ``arf`` and ``spectrum``.
+
+        Raises
+        ------
+        RequestError
+            If a file exists, or the name is too long for a link.
+        """
+        from xtendsrc.products.spectrum.export import export_spectrum
+
+        parts: dict[str, Product] = {role: getattr(self, role) for role in ("rmf", "arf") if self._has(role)}
+        if self.background is not None:
+            parts["background"] = self.background
+        return export_spectrum(self, stem, parts, overwrite)
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _one(self, name: str) -> float:

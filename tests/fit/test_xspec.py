@@ -158,9 +158,14 @@ def test_answers_of_the_program_are_read():
     assert found["parameters"]["a.b"] == {"value": 1.5, "sigma": -1.0, "error": [1.0, 2.0, "FFFFFFFFF"]}
 
 
-def test_without_any_engine_the_error_names_what_is_missing(monkeypatch):
+def test_without_any_engine_the_error_names_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(engines, "available", lambda engine: "" if engine == "native" else "it is not here")
     model = parse("tbabs*(powerlaw + vrnei)")
     with pytest.raises(EngineUnavailableError, match=r"does not know vrnei.*xspec: it is not here.*install HEASoft"):
         engines.choose([model])
     assert engines.choose([parse("powerlaw")]) == "native"
+    with (
+        xs.settings(atomdb=tmp_path),
+        pytest.raises(EngineUnavailableError, match=r"AtomDB's tables.*fetch"),
+    ):
+        engines.choose([parse("tbabs*apec")], "native")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIBRARY = "xspectrampoline"
 HOW_TO_BRING = {
+    "native": "run 'xtendsrc models fetch', or set xs.settings.atomdb",
     "xspec-library": f"install the extra xtendsrc[xspec-library] ({LIBRARY})",
     "xspec": "install HEASoft, so that PyXspec can be imported or the program xspec is found",
 }
@@ -24,6 +25,17 @@ HOW_TO_BRING = {
 def missing(model: SpectralModel, engine: str) -> list[str]:
     """Return the components of a model that an engine does not know."""
     return [leaf.label for leaf in getattr(model, "leaves", ()) if engine not in known_to(leaf.component)]
+
+
+def tables_lacking(model: SpectralModel, engine: str) -> list[str]:
+    """Return the components of a model for which AtomDB's tables are needed here and not found."""
+    from xtendsrc.fit import atomdb
+    from xtendsrc.fit.components import PLASMA
+    from xtendsrc.fit.library import needing_tables
+
+    needing = {"native": frozenset(PLASMA), "xspec-library": needing_tables()}.get(engine, frozenset())
+    needed = [leaf.label for leaf in getattr(model, "leaves", ()) if leaf.component.name in needing]
+    return needed if needed and not atomdb.root() else []
 
 
 def known_to(component: Any) -> tuple[str, ...]:
@@ -61,13 +73,21 @@ def choose(models: Sequence[SpectralModel], wanted: str = "auto") -> str:
     order = ("native", "xspec-library", "xspec") if wanted == "auto" else (wanted,)
     reasons: dict[str, str] = {}
     for engine in order:
-        lacking = sorted({name for model in models for name in missing(model, engine)})
-        reason = f"it does not know {', '.join(lacking)}" if lacking else available(engine)
+        reason = _refusal(models, engine)
         if not reason:
             return engine
         reasons[engine] = reason
     said = "; ".join(f"{engine}: {reason}" for engine, reason in reasons.items())
     raise EngineUnavailableError(f"No engine can make this fit here ({said}).", _how(reasons))
+
+
+def _refusal(models: Sequence[SpectralModel], engine: str) -> str:
+    """Return why an engine cannot run models here; empty text if it can."""
+    if lacking := sorted({name for model in models for name in missing(model, engine)}):
+        return f"it does not know {', '.join(lacking)}"
+    if without := sorted({name for model in models for name in tables_lacking(model, engine)}):
+        return f"AtomDB's tables, which {', '.join(without)} needs, were not found"
+    return available(engine)
 
 
 def prepared(model: Model, engine: str) -> Model:

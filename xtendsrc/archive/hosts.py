@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
+MOST_REDIRECTS = 5
+LONGEST_PAGE = 1 << 25
 HOSTS = ("aws", "heasarc", "sciserver")
 
 
@@ -86,7 +88,7 @@ class WebHost:
         # identity: a server that knows .gz as an encoding must not make the client unpack it
         headers = {"User-Agent": f"xtendsrc/{__version__}", "Accept-Encoding": "identity"}
         limits = httpx.Limits(max_connections=jobs, max_keepalive_connections=jobs)
-        self._client = httpx.Client(headers=headers, timeout=policy.timeout, follow_redirects=True, limits=limits)
+        self._client = httpx.Client(headers=headers, timeout=policy.timeout, follow_redirects=False, limits=limits)
 
     def files(self, obs_id: str, location: str, patterns: Sequence[str]) -> list[RemoteFile]:
         """List an observation's files that fit the patterns."""
@@ -123,10 +125,12 @@ class WebHost:
     def _page(self, url: str) -> str:
         def read() -> str:
             with self._answer("GET", url) as answer:
-                try:
-                    return answer.read().decode("utf-8", "replace")
-                except self._broken as error:
-                    raise Interrupted(_said(error)) from error
+                page = bytearray()
+                for piece in self._bytes(answer):
+                    page += piece
+                    if len(page) > LONGEST_PAGE:
+                        raise ArchiveError(f"{url}: the list of files has no end.", "try another host.")
+                return page.decode("utf-8", "replace")
 
         return patiently(read, self._policy, url)
 
@@ -150,7 +154,7 @@ class WebHost:
                 return RemoteFile(
                     obs_id=obs_id,
                     path=path,
-                    address=url,
+                    address=str(answer.url),
                     size=int(length),
                     etag=answer.headers.get("ETag", ""),
                     modified=answer.headers.get("Last-Modified", ""),
@@ -198,8 +202,8 @@ class WebHost:
         import httpx
 
         try:
-            answer = self._client.send(self._client.build_request(method, url, headers=headers), stream=True)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
+            answer = self._send(method, url, headers)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise ArchiveError(f"{url}: {_said(error)}", "check the address of the archive.") from error
         except httpx.TransportError as error:
             raise Interrupted(_said(error)) from error
@@ -209,9 +213,39 @@ class WebHost:
         finally:
             answer.close()
 
+    def _send(self, method: str, url: str, headers: dict[str, str] | None) -> httpx.Response:
+        """Ask, following redirects on the same host only.
+
+        Raises
+        ------
+        ArchiveError
+            If one leads to another host, to another scheme, or round in circles.
+        """
+        for _ in range(MOST_REDIRECTS):
+            answer = self._client.send(self._client.build_request(method, url, headers=headers), stream=True)
+            if not answer.has_redirect_location:
+                return answer
+            target = urljoin(url, answer.headers["Location"])
+            answer.close()
+            if not _is_same_host(url, target):
+                raise ArchiveError(
+                    f"{url}: the server sends us on to {target}, which is not on the same host.",
+                    "check the address of the archive, or try another host.",
+                )
+            url = target
+        raise ArchiveError(f"{url}: the server redirects more than {MOST_REDIRECTS} times.", "try another host.")
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _is_same_host(url: str, target: str) -> bool:
+    """Whether a redirect stays on its host and port, by the same scheme or by https instead of http."""
+    old, new = urlsplit(url), urlsplit(target)
+    if old.hostname != new.hostname:
+        return False
+    return (old.scheme, old.port) == (new.scheme, new.port) or (old.scheme, new.scheme) == ("http", "https")
 
 
 def _check_status(status: int, url: str, retry_after: str) -> None:

@@ -7,6 +7,7 @@ must be read. `errors` finds the lines that mean a wrong or missing product; `re
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _FATAL = re.compile(
     r"""no\ region\ information | ignoring\ (the\ )?region | region\ filtering.*(ignored|failed)
@@ -30,14 +31,32 @@ _HARMLESS = re.compile(
 _REMARK = re.compile(r"\b(warning|error|fail(ed|ure)?|unable|could not|fitsio)\b", re.IGNORECASE)
 
 
+_HINTS = (
+    *("error", "region", "parameter", "unable", "could not", "couldn't", "cannot", "can't", "failed", "fitsio"),
+    *("terminating", "segmentation", "core dumped", "bus err", "stack smashing", "traceback"),
+)
+"""Every fatal line holds one of these, in lower case: a text without them is not searched line by line."""
+
+
 def errors(text: str) -> tuple[str, ...]:
     """Lines that say the task did not do what it was asked to do."""
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return ()
     lines = (line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if _FATAL.search(line) and not _HARMLESS.search(line))
+    return tuple(line for line in lines if _is_fatal(line))
+
+
+@lru_cache(maxsize=4096)
+def _is_fatal(line: str) -> bool:
+    lower = line.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return False
+    return _FATAL.search(line) is not None and _HARMLESS.search(line) is None
 
 
 def remarks(text: str) -> tuple[str, ...]:
     """Lines worth showing with the product: warnings, and errors that were not fatal."""
     fatal = set(errors(text))
-    lines = (line.strip() for line in text.splitlines())
-    return tuple(dict.fromkeys(line for line in lines if _REMARK.search(line) and line not in fatal))
+    lines = dict.fromkeys(line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line not in fatal and _REMARK.search(line))

@@ -28,7 +28,7 @@ class Child:
     ----------
     process : subprocess.Popen
         The process.
-    timed_out, cancelled : bool
+    timed_out, flooded, cancelled : bool
         Why it was stopped, if it was.
     """
 
@@ -36,6 +36,7 @@ class Child:
         self.process = process
         self._owner = os.getpid()
         self.timed_out = False
+        self.flooded = False
         self.cancelled = False
 
     def stop(self) -> None:
@@ -53,6 +54,11 @@ class Child:
     def expire(self) -> None:
         """Stop it because its time is over."""
         self.timed_out = True
+        self.stop()
+
+    def flood(self) -> None:
+        """Stop the group because it prints without end."""
+        self.flooded = True
         self.stop()
 
     def cancel(self) -> None:

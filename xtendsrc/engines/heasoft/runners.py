@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xtendsrc.engines.heasoft.processes import Child, child, deadline
+from xtendsrc.engines.heasoft.tasklog import LARGEST, bounded, read_log, shortened
 from xtendsrc.engines.heasoft.workspace import Workspace, make_root, private_workspace
 from xtendsrc.engines.scratch import clear
 from xtendsrc.errors import EngineUnavailableError, TaskCancelledError, TaskError, TaskTimeoutError, XtendsrcError
@@ -87,15 +88,24 @@ class DirectRunner:
         with place.log.open("wb") as log:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             try:
-                with child(argv, cwd=place.work, env=env, **streams) as running, deadline(running, timeout):
+                with (
+                    child(argv, cwd=place.work, env=env, **streams) as running,
+                    deadline(running, timeout),
+                    bounded(running, place.log),
+                ):
                     code = running.wait()
             except OSError as problem:
                 raise TaskError(f"{task} could not be started: {problem}.", "check the HEASoft installation.") from None
         _raise_if_stopped(running, task, timeout)
-        return Execution(code, place.log.read_text(encoding="utf-8", errors="replace"))
+        return Execution(code, read_log(place.log))
 
 
 def _raise_if_stopped(running: Child, task: str, timeout: float | None) -> None:
+    if running.flooded:
+        raise TaskError(
+            f"{task} printed more than {LARGEST >> 20} MB and was stopped, with everything it had started.",
+            "look at its log; something in its parameters makes it repeat itself.",
+        )
     if running.timed_out:
         raise TaskTimeoutError(
             f"{task} ran longer than {timeout:g} s and was stopped, with everything it had started.",
@@ -250,7 +260,7 @@ class HeasoftpyRunner:
         if "returncode" not in answer:
             reason = answer.get("error") or f"its interpreter died ({interpreter.complaint})"
             raise TaskError(f"{task} did not run through heasoftpy: {reason}.", 'try runner="direct".')
-        output = str(answer["output"])
+        output = shortened(str(answer["output"]))
         place.log.write_text(output, encoding="utf-8")
         return Execution(int(answer["returncode"]), output)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from xtendsrc.engines.heasoft import messages
 from xtendsrc.engines.heasoft.parfile import ParFile
 from xtendsrc.engines.heasoft.runners import runner_for
+from xtendsrc.engines.heasoft.tasklog import read_log
 from xtendsrc.engines.heasoft.workspace import LONGEST_NAME
 from xtendsrc.errors import TaskError, TaskParameterError
 from xtendsrc.settings import settings
@@ -165,7 +166,7 @@ def run(
             check_execution(call.task, execution)
             outputs = _collect(place, call, target)
         except TaskError as problem:
-            problem.log = _read_log(place)
+            problem.log = read_log(place.log)
             _keep_log(place, call.task, target)
             raise
         after = {p.name: p.default for p in ParFile.read(place.pfiles / f"{call.task}.par")}
@@ -264,7 +265,7 @@ def _collect(place: Workspace, call: Call, destination: Path) -> dict[str, Path]
     lost = [n for n in call.outputs if not _made(place.work / n)]
     if lost:
         raise TaskError(
-            f"{call.task} returned 0 but did not write {', '.join(lost)}.{_last_line(_read_log(place))}",
+            f"{call.task} returned 0 but did not write {', '.join(lost)}.{_last_line(read_log(place.log))}",
             "look at its log.",
         )
     extra = {p.name: p for pattern in call.optional for p in place.work.glob(pattern) if _made(p)}
@@ -287,10 +288,6 @@ def move(source: Path, target: Path) -> Path:
         shutil.copyfile(source, part)
         part.replace(target)
     return target
-
-
-def _read_log(place: Workspace) -> str:
-    return place.log.read_text(encoding="utf-8", errors="replace") if place.log.exists() else ""
 
 
 def _keep_log(place: Workspace, task: str, destination: Path) -> Path:

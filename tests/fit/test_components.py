@@ -1,16 +1,23 @@
 """Components against closed forms, integrals done otherwise, and published numbers."""
 
 import itertools
+from pathlib import Path
 
 import astropy.constants as const
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
+from astropy.io import fits
 from scipy.integrate import quad
 
 from xtendsrc.errors import ModelError
+from xtendsrc.fit import native
+from xtendsrc.fit.components import NATIVE, PLASMA
+from xtendsrc.fit.data import read_dataset
 from xtendsrc.fit.model import parse
+from xtendsrc.fit.options import FitOptions
+from xtendsrc.fit.parameters import Choices, Term
 
 FINE = np.linspace(0.1, 12, 5951)
 
@@ -39,7 +46,7 @@ def test_wide_bins_hold_the_integral(text, values, function):
 
 
 def test_lines_hold_their_norm():
-    edges = np.linspace(0, 40, 40001)
+    edges = np.linspace(1e-6, 40, 40001)
     assert parse("gaussian").evaluate([6.4, 0.2, 3.0], edges).sum() == pytest.approx(3.0, rel=1e-12)
     assert parse("zgauss").evaluate([6.4, 0.2, 1.0, 3.0], edges).sum() == pytest.approx(1.5, rel=1e-12)
     assert parse("gaussian").evaluate([6.4, 0.0, 3.0], edges).sum() == 3.0
@@ -143,6 +150,24 @@ def test_published_cross_sections():
     assert 0.6 < sigma("tbabs", 1.0) / sigma("wabs", 1.0) < 0.8
 
 
+def test_tbabs_is_the_table_that_sherpa_was_given(truth):
+    """The table of astromodels, by which the spectrum was simulated, and the W that sherpa found with it."""
+    table = fits.getdata(Path(__file__).parents[1] / "data" / "spectral" / "xsect_tbabs_wilm.fits.gz")
+    energy, sigma = (np.asarray(table[name], dtype=float) for name in ("ENERGY", "SIGMA"))
+    edges = np.linspace(0.5, 8, 3751)
+    expected = np.exp(np.interp(np.log(0.5 * (edges[1:] + edges[:-1])), np.log(energy), np.log(sigma)))
+    found = -np.log(parse("tbabs").evaluate([1.0], edges))
+    off = np.abs(found / expected - 1)
+    assert np.median(off) < 1e-5
+    assert (off > 1e-3).sum() <= 15  # bins with an edge in them
+    data = read_dataset(next(truth.glob("src.pi*")))
+    options = FitOptions(band=(0.5, 10.0), group="min 1", choices=Choices())
+    result = native.fit([data], [Term(parse("tbabs*powerlaw"))], options)
+    assert result.statistic == pytest.approx(1343.0556525, abs=1e-3)
+    assert result.parameter("nH").value == pytest.approx(0.29044670, abs=0.01 * 0.0088)
+    assert result.parameter("PhoIndex").value == pytest.approx(1.8029519, abs=0.01 * 0.018)
+
+
 def test_a_redshifted_absorber_is_the_local_one_at_higher_energies():
     edges = np.linspace(0.3, 5, 900)
     here = parse("phabs").evaluate([0.4], edges * 1.25)
@@ -207,3 +232,27 @@ def test_zashift_moves_the_photons():
     centre = 0.5 * (FINE[1:] + FINE[:-1])
     assert line.sum() == pytest.approx(1 / (1 + redshift), rel=1e-9)
     assert (line * centre).sum() / line.sum() == pytest.approx(4.0 / (1 + redshift), rel=1e-6)
+
+
+def within_limits(parameters, rng):
+    """Values within the hard limits, every second one at a limit."""
+    values = []
+    for parameter in parameters:
+        low, high = parameter.hard_min, min(parameter.hard_max, 1e10)
+        far = min(high, max(10 * abs(parameter.default), low + 1))
+        values.append(rng.choice([low, high, rng.uniform(low, far), rng.uniform(low, far)]))
+    return values
+
+
+@pytest.mark.parametrize("name", sorted(set(NATIVE) - PLASMA))
+def test_nothing_but_finite_numbers_within_the_limits(name):
+    model = parse(name)
+    rng = np.random.default_rng(1)
+    for edges in (np.linspace(0.2, 12, 100), np.geomspace(0.07, 300, 100), np.geomspace(1e-3, 0.2, 50)):
+        for _ in range(40):
+            values = within_limits(model.parameters, rng)
+            if model.kind == "add":
+                values[-1] = 1.0
+            result = model.evaluate(values, edges)
+            assert np.isfinite(result).all(), values
+            assert (result >= 0).all(), values

@@ -120,7 +120,7 @@ def test_values_that_do_not_fit_are_refused(values):
         parse("powerlaw").evaluate(values, EDGES)
 
 
-@pytest.mark.parametrize("edges", [[1.0], [1.0, 1.0], [2.0, 1.0], [0.5, np.nan, 2.0]])
+@pytest.mark.parametrize("edges", [[1.0], [1.0, 1.0], [2.0, 1.0], [0.0, 1.0], [0.5, np.nan, 2.0]])
 def test_edges_that_make_no_bins_are_refused(edges):
     with pytest.raises(ModelError):
         parse("powerlaw").evaluate([1.0, 1.0], edges)

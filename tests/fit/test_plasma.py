@@ -10,6 +10,7 @@ from xtendsrc.fit import atomdb as tables_of_atomdb
 from xtendsrc.fit.catalogue import components
 from xtendsrc.fit.library import LibraryModels
 from xtendsrc.fit.model import parse
+from xtendsrc.fit.response import Response
 from xtendsrc.settings import cache_directory
 
 KEV_ANGSTROM = 12.39841974
@@ -189,3 +190,18 @@ def test_against_the_library(atomdb, theirs, name, values, worst, abund):
     expected = theirs.evaluate(components()[name], np.array(values), edges, model.model_settings)
     assert ours.sum() == pytest.approx(expected.sum(), rel=1e-7)
     assert np.abs(ours / expected - 1).max() < worst
+
+
+@pytest.mark.parametrize("text", ["apec", "vapec"])
+def test_folded_through_a_response(atomdb, theirs, truth, text):
+    """On the response's own bins, whose edges lie on lines now and then."""
+    response = Response.read(*(next(truth.glob(f"nom.{kind}*")) for kind in ("rmf", "arf")))
+    model = parse(text)
+    values = model.values
+    values[0] = 1.3
+    ours = model.evaluate(values, response.edges)
+    expected = theirs.evaluate(components()[text], values[:-1], response.edges, model.model_settings)
+    assert ours.sum() == pytest.approx(expected.sum(), rel=1e-6)
+    channels = slice(83, 1667)
+    folded, wanted = response.fold(ours)[channels], response.fold(expected)[channels]
+    assert np.abs(folded / wanted - 1).max() < 1e-3

@@ -30,7 +30,7 @@ class Grid:
     Parameters
     ----------
     edges : array of float, shape (n + 1,)
-        Bin edges in keV, finite, positive or zero, increasing.
+        Bin edges in keV, finite, above zero, increasing.
 
     Raises
     ------
@@ -42,8 +42,8 @@ class Grid:
         self.edges = np.ascontiguousarray(edges, dtype=float)
         if self.edges.ndim != 1 or self.edges.size < 2:
             raise ModelError(f"Energy edges of shape {self.edges.shape} make no bins.", "give a list of edges in keV.")
-        if not np.isfinite(self.edges).all() or self.edges[0] < 0 or (np.diff(self.edges) <= 0).any():
-            raise ModelError("Energy edges must be finite, not negative, and increase.", "sort them, without repeats.")
+        if not np.isfinite(self.edges).all() or self.edges[0] <= 0 or (np.diff(self.edges) <= 0).any():
+            raise ModelError("Energy edges must be finite, above zero, and increase.", "sort them, without repeats.")
         self.edges.flags.writeable = False
         self._memory: OrderedDict[Hashable, Any] = OrderedDict()
         self._shifted: OrderedDict[float, Grid] = OrderedDict()

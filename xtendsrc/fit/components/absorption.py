@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtendsrc.fit.components.abundances import ELEMENTS, abundances, relative_to_angr
+from xtendsrc.fit.grid import Grid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from xtendsrc.fit.components.base import Array, ModelSettings, Native
-    from xtendsrc.fit.grid import Grid
 
 ABSORBERS = ("H", "He", "C", "N", "O", "Ne", "Na", "Mg", "Al", "Si", "S", "Cl", "Ar", "Ca", "Cr", "Fe", "Co", "Ni")
 _PLACES = [ELEMENTS.index(name) for name in ABSORBERS]
@@ -37,6 +39,8 @@ ATOMIC_MASS = 1.6605655e-24
 SMALLEST, LARGEST = 0.025e-4, 0.25e-4
 """Radii of grains in cm; their number goes as radius^-3.5, and their density is 1 g/cm3."""
 
+RESONANCES = ((0.52, 0.58), (0.70, 0.75), (0.84, 0.91))
+"""Energies in keV with resonances of oxygen, iron and neon in tbabs."""
 AT_CENTRES = ("phabs_bcmc", "phabs_obcm")
 """Tables of which a bin gets the cross section at its centre."""
 
@@ -104,14 +108,36 @@ def _in_grains(sigma: Array, abund: str) -> Array:
     return -np.expm1(-depth) @ (number * np.pi * radius**2) * 1e22
 
 
-def _tbabs_sigma(grid: Grid, abund: str) -> Array:
-    elements = _per_element("tbabs", grid, abund)
+def _with_grains(elements: Array, abund: str) -> Array:
     return IN_GAS @ elements + _in_grains((1 - IN_GAS) @ elements, abund)
+
+
+def _without_grains(elements: Array, abund: str) -> Array:
+    return elements.sum(axis=0)
+
+
+@cache
+def _narrow() -> Grid:
+    """Return the bins of 0.053 % that resonances are averaged over, those of the tables of astromodels."""
+    return Grid(np.geomspace(0.1, 20.0, 10_001))
+
+
+def _tbabs_sigma(grid: Grid, abund: str, total: Callable[[Array, str], Array]) -> Array:
+    """Return a cross section in each bin: the mean of its edges, or in `RESONANCES` the mean over narrow bins.
+
+    There, the mean of two edges hits or misses lines that are narrower than the bins of any response.
+    """
+    mean = total(_per_element("tbabs", grid, abund), abund)
+    narrow = _narrow()
+    averaged = np.log(total(_per_element("tbabs", narrow, abund), abund))
+    centre = np.exp(np.interp(np.log(grid.centre), np.log(narrow.centre), averaged))
+    lines = np.any([(low < grid.centre) & (grid.centre < high) for low, high in RESONANCES], axis=0)
+    return np.where(lines, centre, mean)
 
 
 def tbabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return the transmission of interstellar gas, molecules and grains."""
-    sigma = grid.remember(("tbabs", settings.abund), lambda: _tbabs_sigma(grid, settings.abund))
+    sigma = grid.remember(("tbabs", settings.abund), lambda: _tbabs_sigma(grid, settings.abund, _with_grains))
     return np.exp(-values[0] * sigma)
 
 
@@ -119,7 +145,7 @@ def ztbabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return the transmission of gas and molecules at a redshift; as in XSPEC, there are no grains."""
     there = grid.shifted(values[1])
     key = ("ztbabs", settings.abund)
-    sigma = there.remember(key, lambda: _per_element("tbabs", there, settings.abund).sum(axis=0))
+    sigma = there.remember(key, lambda: _tbabs_sigma(there, settings.abund, _without_grains))
     return np.exp(-values[0] * sigma)
 
 

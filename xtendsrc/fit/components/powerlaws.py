@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 NEARLY_ONE = 1e-10
 """Exponents this close to zero are integrated as a logarithm."""
+LOWEST_BREAK = 1e-10
+"""Where a break at 0 keV is taken to be."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
@@ -45,7 +47,7 @@ def cutoffpl(values: Array, grid: Grid, settings: ModelSettings) -> Array:
 
 def bknpower(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return a power law whose index changes at BreakE, without a step there."""
-    first, at, second = values
+    first, at, second = values[0], max(values[1], LOWEST_BREAK), values[2]
     below = integral(first, np.minimum(grid.edges, at))
     above = integral(second, np.maximum(grid.edges, at))
     return below + at ** (second - first) * above

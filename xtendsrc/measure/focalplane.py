@@ -45,7 +45,8 @@ class FocalPlane:
     offset : tuple of float
         FOC_XOFF, FOC_YOFF: ``905.5 + offset`` is the detector pixel at the centre of the focal plane.
     rotation : float
-        FOC_ROTD, degrees.
+        Degrees by which DET is turned counter-clockwise in FOC. HEASoft's FOC_ROTD is the opposite: its matrix from DET
+        to FOC is [[c, s], [-s, c]] of that angle.
     rms : float
         Residuals of the events, pixels on one axis; NaN if none could be used.
     fitted : bool

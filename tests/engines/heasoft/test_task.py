@@ -61,7 +61,7 @@ def test_output_log_and_provenance_are_kept(prober):
 
 def test_every_parameter_is_given_and_no_question_is_left(prober):
     lines = prober("ok").outputs["out.txt"].read_text().splitlines()
-    assert {"how=ok", "number=7", "side=SKY", "width=1.5", "clobber=yes", "logfile=NONE", "mode=h"} <= set(lines)
+    assert {"how=ok", "number=7", "side=SKY", "width=1.5", "clobber=yes", "logfile=NONE", "mode=hl"} <= set(lines)
 
 
 def test_the_private_directory_is_short_and_not_ours(prober):

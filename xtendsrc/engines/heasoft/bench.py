@@ -10,6 +10,8 @@ from xtendsrc.engines.protocol import Made
 from xtendsrc.errors import TaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from xtendsrc.engines.heasoft.discovery import Installation
     from xtendsrc.engines.protocol import Job
     from xtendsrc.measure.selection import EventMasks
@@ -31,6 +33,7 @@ class Bench:
         self.scratch = Path(scratch).absolute()
         self.results: list[TaskResult] = []
         self.warnings: list[str] = []
+        self._names: dict[str, str] = {}
 
     def run(self, call: Call) -> TaskResult:
         """Run a task with its outputs in scratch.
@@ -46,6 +49,7 @@ class Bench:
             problem.log = self.log + problem.log
             raise
         self.results.append(result)
+        self._names.update({name: Path(path).name for name, path in {**call.links, **call.copies}.items()})
         self.warnings.extend(f"{call.task}: {line}" for line in result.remarks)
         return result
 
@@ -82,8 +86,10 @@ class Bench:
         return problem
 
     def made(self, path: Path) -> Made:
-        """Describe the finished product."""
+        """Describe the finished product, after giving its FILINnnn the names the user's files have."""
         from xtendsrc import __version__
+
+        name_inputs(path, self._names)
 
         versions = {"xtendsrc": __version__, "heasoft": self.installed.version or "unknown"}
         if caldb := self.installed.caldb.version:
@@ -99,3 +105,22 @@ class Bench:
             warnings=tuple(dict.fromkeys(self.warnings)),
             log=self.log,
         )
+
+
+def name_inputs(path: Path, names: Mapping[str, str]) -> None:
+    """Replace the short names of a private directory in FILINnnn by those of the files themselves, in place."""
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        changed = False
+        for hdu in hdus:
+            for key in hdu.header["FILIN*"]:
+                short = str(hdu.header[key]).partition("[")[0].strip()
+                if short in names and names[short] != hdu.header[key]:
+                    hdu.header[key] = names[short]
+                    changed = True
+        if changed:
+            part = path.with_name(f"{path.name}.part")
+            hdus.writeto(part)
+    if changed:
+        part.replace(path)

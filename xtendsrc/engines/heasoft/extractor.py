@@ -174,12 +174,16 @@ def runs(values: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def event_files(events: EventList, cut: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The ``filename`` parameter, the links and the list file for one event file or the pieces of a split one."""
+    """The ``filename`` parameter, the links and the list file for one event file or the pieces of a split one.
+
+    The cut stands behind the name of the list, once: extractor joins the region to what it is given as a name, and
+    behind every entry of the list it would be cut twice or not at all.
+    """
     names = [f"e{i}{short_name(p, '')[-48:]}" for i, p in enumerate(events.paths)]
     links = dict(zip(names, events.paths, strict=True))
     if len(names) == 1:
         return names[0] + cut, links, {}
-    return "@events.lis", links, {"events.lis": "".join(f"{n}{cut}\n" for n in names)}
+    return f"@events.lis{cut}", links, {"events.lis": "".join(f"{n}\n" for n in names)}
 
 
 def gti_name(events: EventList) -> str:

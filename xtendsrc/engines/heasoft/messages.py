@@ -12,7 +12,7 @@ from functools import lru_cache
 _FATAL = re.compile(
     r"""no\ region\ information | ignoring\ (the\ )?region | region\ filtering.*(ignored|failed)
       | parameter\ name\ not\ found | ambiguous\ parameter | unknown\ parameter | (no|not\ a)\ such\ parameter
-      | ^\W*(\w[\w.-]*\s*:\s*)?(fatal\s+)?error\b
+      | ^\W*(\w[\w.-]*\s*:\s*)?(fatal|error)\b
       | \b(unable\ to|could\ not|couldn't|cannot|can't|failed\ to)\s+
         (open|read|write|create|find|copy|close|get|parse|load|allocate)
       | \bc?fitsio\b.*\b(error|status\s*[=:]?\s*[1-9])
@@ -23,9 +23,14 @@ _FATAL = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _HARMLESS = re.compile(
-    r"""\berrors?\s*[:=]\s*0\b | \b(no|0|zero)\ errors?\b | ^\W*(error|err)_?\s*(mode|bars?|col|propag|handling|estimat)
+    r"""^\W*error\s+summary\b | \berrors?\s*[:=]\s*0\b
+      | \b(no|0|zero)\ errors?\b | ^\W*(error|err)_?\s*(mode|bars?|col|propag|handling|estimat)
       | ^\W*warning\b(?!.*region) | ^\W*error\s*=?\s*(sqrt|column)
     """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_NOISE = re.compile(
+    r"""possibly\ asynchronous | \bSTAT_ERR\b | card\ is\ too\ long | ^\W*error\s+summary\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 _REMARK = re.compile(r"\b(warning|error|fail(ed|ure)?|unable|could not|fitsio)\b", re.IGNORECASE)
@@ -56,7 +61,11 @@ def _is_fatal(line: str) -> bool:
 
 
 def remarks(text: str) -> tuple[str, ...]:
-    """Lines worth showing with the product: warnings, and errors that were not fatal."""
+    """Lines worth showing with the product: warnings, and errors that were not fatal.
+
+    What tasks say of every product is no remark: lcmath calls identical bins "possibly asynchronous", grppha speaks of
+    a missing STAT_ERR column that Poisson counts need not have, astropy of cards that it shortens.
+    """
     fatal = set(errors(text))
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if line not in fatal and _REMARK.search(line))
+    return tuple(line for line in lines if line not in fatal and _REMARK.search(line) and not _NOISE.search(line))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from xtendsrc.engines.heasoft.processes import Child, child, deadline
 from xtendsrc.engines.heasoft.tasklog import LARGEST, bounded, read_log, shortened
-from xtendsrc.engines.heasoft.workspace import Workspace, make_root, private_workspace
+from xtendsrc.engines.heasoft.workspace import Workspace, make_root, private_workspace, task_base
 from xtendsrc.engines.scratch import clear
 from xtendsrc.errors import EngineUnavailableError, TaskCancelledError, TaskError, TaskTimeoutError, XtendsrcError
 from xtendsrc.settings import RunnerName, settings
@@ -223,13 +223,16 @@ class HeasoftpyRunner:
 
     def _take(self, base: Path | None) -> _Interpreter:
         self._forget_inherited()
+        wanted = base if base is not None else task_base()
         with self._lock:
-            while self._idle:
-                interpreter = self._idle.pop()
-                if interpreter.running.process.poll() is None:
+            for interpreter in tuple(self._idle):
+                if interpreter.running.process.poll() is not None:
+                    self._idle.remove(interpreter)
+                    interpreter.close()
+                elif interpreter.place.root.parent == wanted:  # one that stands elsewhere is of another setting
+                    self._idle.remove(interpreter)
                     return interpreter
-                interpreter.close()
-        interpreter = _Interpreter(self._installed, base)
+        interpreter = _Interpreter(self._installed, wanted)
         if not interpreter.version:
             reason = interpreter.complaint
             interpreter.close()

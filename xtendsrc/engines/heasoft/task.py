@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -43,8 +44,9 @@ XPI_LINE = 900
 LONGEST_LINE = 30_000
 """Longest command line for any other task."""
 
-FALLBACK = {"mode": "h", "logfile": "NONE", "clobber": "yes"}
-"""Values given where the caller is silent: no questions, no log file of the task's own, a fresh directory."""
+FALLBACK = {"mode": "hl", "logfile": "NONE", "clobber": "yes"}
+"""Values given where the caller is silent: no questions but output parameters written back, no log file of the task's
+own, a fresh directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ class TaskResult:
     log : Path
         The same, in a file beside the outputs; None when there were none to put it beside.
     command : str
-        The command line, with every parameter, ready to paste.
+        The command line, with every parameter and the files' own paths, ready to paste.
     heasoftpy_call : str
         The same call for heasoftpy.
     parameters : mapping of str to str
@@ -172,18 +174,26 @@ def run(
         after = {p.name: p.default for p in ParFile.read(place.pfiles / f"{call.task}.par")}
         kept = _keep_log(place, call.task, target)
     log.debug("%s took %.3f s through %s", call.task, seconds, used.name)
+    shown = {name: with_paths(value, {**call.links, **call.copies}) for name, value in arguments.items()}
     return TaskResult(
         task=call.task,
         runner=used.name,
         returncode=execution.returncode,
         output=execution.output,
         log=kept,
-        command=command_line(call.task, arguments),
-        heasoftpy_call=heasoftpy_call(call.task, arguments),
+        command=command_line(call.task, shown),
+        heasoftpy_call=heasoftpy_call(call.task, shown),
         parameters=after,
         outputs=outputs,
         seconds=seconds,
     )
+
+
+def with_paths(value: str, files: Mapping[str, str | os.PathLike[str]]) -> str:
+    """Return a parameter's value with the short names of a private directory replaced by the files they stand for."""
+    for name in sorted(files, key=len, reverse=True):
+        value = re.sub(rf"(?<![\w./+-]){re.escape(name)}(?![\w./-])", lambda _, n=name: os.fspath(files[n]), value)
+    return value
 
 
 def command_line(task: str, arguments: Mapping[str, str]) -> str:
@@ -238,6 +248,8 @@ def _fill(place: Workspace, call: Call, parfile: ParFile, arguments: Mapping[str
 def check_execution(task: str, execution: Execution) -> None:
     """Refuse a task that crashed, returned an error, or printed one.
 
+    A signal is a negative code. Codes above 128 are the tasks' own: CFITSIO's 202, 219 and others.
+
     Raises
     ------
     TaskError
@@ -245,8 +257,8 @@ def check_execution(task: str, execution: Execution) -> None:
     """
     lines = messages.errors(execution.output)
     said = f" It said: {lines[0][:200]!r}." if lines else _last_line(execution.output)
-    if execution.returncode < 0 or execution.returncode > 128:
-        number = -execution.returncode if execution.returncode < 0 else execution.returncode - 128
+    if execution.returncode < 0:
+        number = -execution.returncode
         name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
         raise TaskError(f"{task} crashed with signal {name}.{said}", "look at its log; report it to HEASoft.")
     if execution.returncode:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xtendsrc.engines.heasoft.discovery import Installation, installation
 from xtendsrc.engines.heasoft.parfile import FILE_WORDS, Parameter, ParFile
 from xtendsrc.engines.heasoft.runners import runner_for
-from xtendsrc.engines.heasoft.task import Call, TaskResult, move, run
+from xtendsrc.engines.heasoft.task import Call, TaskResult, move, run, with_paths
 from xtendsrc.engines.heasoft.workspace import private_workspace, short_name
 from xtendsrc.errors import InputNotFoundError, TaskError, TaskParameterError
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _FILE_NAMES = re.compile(r"file|^(in|out)(put|fil|root)|dir$|eventsout|fitsbinlc|unbinlc", re.IGNORECASE)
 _OUTPUTS = re.compile(r"^out(put|file|fil|dir|root|.*file)?$|^(mergefile|eventsout|phafile|fitsbinlc|unbinlc|qdpfile)$")
 _OUTPUTS_OF = {"extractor": frozenset({"imgfile"})}
+_EDITED = {
+    **dict.fromkeys(("ahbackscal", "fthedit", "ftchecksum", "fchecksum", "fparkey", "fmodhead", "ftdelhdu"), "infile"),
+    **dict.fromkeys(("ftappend", "fappend"), "outfile"),
+}
+"""Parameter that names the file a task edits in place, where its parameter file does not say so (type ``fw``)."""
+_EXPRESSIONS = frozenset({"expr", "expression"})
+_QUOTED = re.compile(r"""(["'])(?P<path>[^"'\[]+)(?P<rest>\[[^"']*\])?\1""")
 _EXTENDED = re.compile(r"(?P<mark>[!@]?)(?P<path>.+?)(?P<rest>(\[.*\]|\+\d+)?)\Z", re.DOTALL)
 
 
@@ -99,13 +106,16 @@ class UserTask:
             task=self.name,
             parameters=files.parameters,
             links=files.links,
+            copies=files.copies,
             texts=files.texts,
             outputs=outputs,
             optional=optional,
         )
         with private_workspace() as staging:
             result = run(call, staging.root, self._installed, runner_for(self._installed, self._runner), self._timeout)
-            return _deliver(result, files.outputs)
+            names = {output.name: output.target for output in files.outputs}
+            shown = {name: with_paths(getattr(result, name), names) for name in ("command", "heasoftpy_call")}
+            return _deliver(replace(result, **shown), files.outputs)
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,7 @@ class _Files:
 
     parameters: dict[str, Any]
     links: dict[str, Path] = field(default_factory=dict)
+    copies: dict[str, Path] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     outputs: list[_Output] = field(default_factory=list)
 
@@ -140,8 +151,14 @@ class _Files:
         self.outputs.append(_Output(parameter, name, target, required))
         return name
 
+    def edit(self, parameter: str, path: Path) -> str:
+        """A name for a copy of a file that the task edits, and that replaces the file when it has."""
+        name = self.output(parameter, path, required=True)
+        self.copies[name] = path
+        return name
+
     def _free(self, name: str, kind: str) -> str:
-        taken = {*self.links, *self.texts, *(o.name for o in self.outputs)}
+        taken = {*self.links, *self.copies, *self.texts, *(o.name for o in self.outputs)}
         return name if name not in taken else f"{kind}{len(taken) + 1}_{name}"[-60:]
 
 
@@ -152,17 +169,50 @@ def _resolve(parfile: ParFile, given: Mapping[str, Any]) -> _Files:
     names = [n for n, text in words.items() if _may_be_file(parfile[n], text)]
     for name in sorted(names, key=lambda n: _is_output(parfile, n)):
         value = words[name]
-        if _is_output(parfile, name):
+        if (edited := _edited(parfile, name, value)) is not None:
+            files.parameters[name] = f"{files.edit(name, edited)}{value[len(_path_of(value)) :]}"
+        elif _is_output(parfile, name):
             files.parameters[name] = _output(files, parfile, name, value, given)
         else:
             files.parameters[name] = _input(files, parfile[name], value)
+    for name, text in words.items():
+        if name not in names and parfile[name].type == "s":
+            files.parameters[name] = _expression(files, text)
     return files
+
+
+def _path_of(value: str) -> str:
+    match = _EXTENDED.match(value)
+    return match["path"] if match else value
+
+
+def _edited(parfile: ParFile, name: str, value: str) -> Path | None:
+    """The file that a task edits in place: given as an input, but of type ``fw``."""
+    written = parfile[name].type.startswith("fw") and not _OUTPUTS.match(name)
+    path = Path(_path_of(value))
+    if (written or _EDITED.get(parfile.task) == name) and path.is_file():
+        return path.absolute()
+    return None
+
+
+def _expression(files: _Files, text: str) -> str:
+    """An expression with the files it names, such as those of regfilter() and gtifilter(), linked in."""
+
+    def linked(match: re.Match[str]) -> str:
+        path = Path(match["path"])
+        if not path.is_file():
+            return match[0]
+        return f"{match[1]}{files.link(path.absolute())}{match['rest'] or ''}{match[1]}"
+
+    return _QUOTED.sub(linked, text)
 
 
 def _may_be_file(parameter: Parameter, value: str) -> bool:
     if value.strip().lower() in FILE_WORDS or not (parameter.is_file or parameter.type == "s"):
         return False
-    return parameter.is_file or _FILE_NAMES.search(parameter.name) is not None or os.sep in value
+    if _QUOTED.search(value) and not parameter.is_file and not Path(_path_of(value)).exists():
+        return False  # an expression that names a file
+    return parameter.is_file or _FILE_NAMES.search(parameter.name) is not None or os.sep in value or value[:1] == "@"
 
 
 def _is_output(parfile: ParFile, name: str) -> bool:
@@ -177,8 +227,11 @@ def _input(files: _Files, parameter: Parameter, value: str) -> str:
         return files.link(Path(value).absolute())
     match = _EXTENDED.match(value)
     mark, path, rest = (match["mark"], match["path"], match["rest"]) if match else ("", value, "")
+    rest = _expression(files, rest)
     if Path(path).exists():
         location = Path(path).absolute()
+        if mark == "@" and parameter.name in _EXPRESSIONS:
+            return f"@{files.link(location)}"
         return f"@{_list(files, location)}{rest}" if mark == "@" else f"{mark}{files.link(location)}{rest}"
     if parameter.type.startswith("fr") or (parameter.name.startswith("in") and parameter.is_file):
         raise InputNotFoundError(f"{parameter.name}: there is no file {path}.", "check the path.")

@@ -154,7 +154,7 @@ def _grid_keywords(made: ExposureMap, events: EventList) -> list[CardValues]:
         ("DETYFLIP", 1, "DET Y is not flipped"),
         ("FOC_XOFF", plane.offset[0], "[pixel] DETX of the centre of FOC, less 905.5"),
         ("FOC_YOFF", plane.offset[1], "[pixel] DETY of the centre of FOC, less 905.5"),
-        ("FOC_ROTD", plane.rotation, "[deg] rotation of DET in FOC"),
+        ("FOC_ROTD", -plane.rotation or 0.0, "[deg] rotation of FOC against DET"),
         ("OPTAXISX", float(header.get("OPTDETX", axis[0])), "[pixel] optical axis in DETX"),
         ("OPTAXISY", float(header.get("OPTDETY", axis[1])), "[pixel] optical axis in DETY"),
         ("OPTXFLIP", 1, "telescope X is not flipped"),

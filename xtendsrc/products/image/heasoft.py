@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def make_image(job: Job, bench: Bench) -> Made:
     """Make the image of one `ImageRequest`.
 
-    Expected of it: the whole grid, the exposure of the good time, and as many counts as events pass our own cuts.
+    Expected of it: the whole grid, the exposure of the good time, and in each pixel as many counts as events of it pass
+    our own cuts: the sum alone would not show an image that is shifted, transposed or mirrored.
     """
     request: Any = job.request
     wanted = extractor.prepare(job, bench)
@@ -35,4 +36,7 @@ def make_image(job: Job, bench: Bench) -> Made:
         extractor.check_region(bench, hdus, wanted, path)
         extractor.check_exposure(bench, hdus[0].header, wanted, path)
         extractor.check_counts(bench, path.name, int(data.sum(dtype=np.int64)), int(np.count_nonzero(index >= 0)))
+        own = np.bincount(index[index >= 0], minlength=data.size).reshape(grid.shape)
+        if moved := int(np.count_nonzero(own != data)):
+            raise bench.refuse(f"{path.name}: {moved} pixels hold other counts than the events that lie in them.")
     return bench.made(path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtendsrc.engines.heasoft import extractor
+from xtendsrc.events.header import no_column
 from xtendsrc.products.spectrum.native import WMAP_BINNING
 
 if TYPE_CHECKING:
@@ -19,7 +20,16 @@ def make_spectrum(job: Job, bench: Bench) -> Made:
 
     Expected of it: every legal channel from the first, the counts of our own cuts, the region table, the weighted map,
     the exposure of the good time, and a BACKSCAL that is the region's own number of pixels.
+
+    Raises
+    ------
+    MissingColumnError
+        If the events have no DETX or DETY: extractor stops, for there can be no weighted map.
     """
+    events = bench.events(job).list
+    for name in ("DETX", "DETY"):
+        if name not in events:
+            raise no_column(events.paths[0], name, events.columns)
     wanted = extractor.prepare(job, bench)
     settings = {"phafile": "spectrum.pha", "wtmapb": True, "wtmapfix": True, "binh": WMAP_BINNING, "binf": 1}
     extractor.extract(bench, wanted, wanted.region.frame, **settings)

@@ -48,12 +48,15 @@ def parse_filters(parts: list[str]) -> tuple[str | None, Filters]:
 
 
 def open_events(filename: str, extension: str, gti_name: str) -> list[EventFile]:
-    """Open the event file, or each file of an ``@list``."""
+    """Open the event file, or each file of an ``@list``; cuts stand behind the name of the list and hold for all."""
     if filename.startswith("@"):
-        listing = Path(filename[1:])
+        listing, cut = Path(filename[1:].partition("[")[0]), filename[1:].partition("[")[2]
         if not listing.is_file():
             raise FitsError(104, f"could not open the list {listing}")
         names = [line.strip() for line in listing.read_text().splitlines() if line.strip()]
+        if wrong := next((name for name in names if "[" in name), None):
+            raise FitsError(104, f"could not open the named file: {wrong}")
+        names = [f"{name}[{cut}" if cut else name for name in names]
     else:
         names = [filename]
     return [_open_one(name, extension, gti_name) for name in names]

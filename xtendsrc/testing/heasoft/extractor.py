@@ -154,7 +154,7 @@ def _select_one(pars: Parameters, item: evfile.EventFile, selected: Selected) ->
         column = pars.text(parameter)
         if events.column_number(column):
             found[name] = nearest(events.column(column)[good].astype(float))
-        elif name == "channel":
+        elif name == "channel" or pars.file("phafile"):  # a spectrum needs the columns of its map
             raise FitsError(219, f"column {column} not found")
         else:
             found[name] = np.zeros(good.sum())

@@ -156,7 +156,13 @@ class Parameters:
             sys.stderr.write(f"warning: parameter file {self.target} not written: {error}\n")
 
     def put(self, name: str, value: object) -> None:
-        """Set an output parameter and write it to the user's file, as a task does at its end."""
+        """Set an output parameter and, if parameters are learned at all, write it to the user's file.
+
+        With ``mode=h`` nothing is learned: the value is lost, as with the real library.
+        """
+        whole = self.table.get("mode")
+        if whole is not None and "l" not in whole.value:
+            return
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         self.table[name] = replace(self.table[name], value=text)
         self.given.pop(name, None)

@@ -48,6 +48,7 @@ def xtdpipeline(pars: Parameters) -> int:
         say("xtdpipeline had the following errors/warnings:")
         for number, text in enumerate(errors, 1):
             say(f" {number}. {text}")
+    say(f"Error Summary: {len(errors)}")
     pars.put("numerrs", len(errors))
     return 0
 

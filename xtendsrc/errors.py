@@ -175,6 +175,10 @@ class TaskParameterError(TaskError, ValueError):
     """A parameter is not in the task's ``.par`` file, or has a value the task cannot take."""
 
 
+class UnfitTaskError(TaskError):
+    """A HEASoft task is known to be wrong for this input; ``engine="auto"`` takes another engine then."""
+
+
 class TaskTimeoutError(TaskError, TimeoutError):
     """A HEASoft task ran longer than allowed and was stopped."""
 

@@ -62,6 +62,8 @@ class Step:
         The products it is made from here, by field: without the optional ones that no engine can make.
     role : str
         ``bkg`` for what belongs to a background, for its file name.
+    automatic : bool
+        Whether no engine was asked for, so that another one may step in.
     """
 
     request: Request
@@ -77,6 +79,7 @@ class Step:
     other_engine: bool = False
     needs: Mapping[str, Request] = field(default_factory=dict)
     role: str = ""
+    automatic: bool = False
 
     @property
     def ident(self) -> tuple[str, str]:
@@ -344,7 +347,8 @@ def _step(
     before = [plan.steps[(str(target.registry.root), n.key)] for n in needs.values()]
     stage = max((n.stage + (n.engine != chosen) for n in before if n.engine), default=0)
     reason = "asked for again" if force and what == "ready" else reason
-    return Step(request, target, what, reason, state, inputs, chosen, stage, wanted, None, other, needs)
+    step = Step(request, target, what, reason, state, inputs, chosen, stage, wanted, None, other, needs)
+    return replace(step, automatic=preferred == "auto")
 
 
 def flatten(things: Iterable[object]) -> list[Product]:

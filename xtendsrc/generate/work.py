@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.engines import engine
+from xtendsrc.engines import engine, engines
 from xtendsrc.engines.protocol import Job
 from xtendsrc.engines.scratch import scratch_directory
-from xtendsrc.errors import InputFileError, TaskCancelledError, XtendsrcError
+from xtendsrc.errors import InputFileError, TaskCancelledError, UnfitTaskError, XtendsrcError
+from xtendsrc.generate.plan import refusal
 from xtendsrc.generate.report import Outcome
 from xtendsrc.generate.stopping import stopped, watch_parent
 from xtendsrc.products.kinds import kind
@@ -136,9 +137,11 @@ def _make(todo: list[tuple[Step, Job]], scratch: Path) -> Iterator[Outcome]:
     if not todo:
         return
     results = iter(engine(todo[0][0].engine).make([job for _, job in todo], scratch))
-    for step, _ in todo:
+    for step, job in todo:
         start = time.perf_counter()
         made = next(results)
+        if isinstance(made, UnfitTaskError) and step.automatic:
+            made = _instead(step, job, made, scratch)
         if isinstance(made, Exception):
             yield _failed(step, made, time.perf_counter() - start)
             continue
@@ -146,6 +149,18 @@ def _make(todo: list[tuple[Step, Job]], scratch: Path) -> Iterator[Outcome]:
             yield _commit(step, made, start)
         except (XtendsrcError, OSError) as error:
             yield _failed(step, error, time.perf_counter() - start)
+
+
+def _instead(step: Step, job: Job, problem: UnfitTaskError, scratch: Path) -> Made | Exception:
+    """Make a product by the next engine that can, where a task is known to be wrong for its input; and say so."""
+    names = engines()
+    for name in names[names.index(step.engine) + 1 :]:
+        if not refusal(step.request, name):
+            made = next(iter(engine(name).make([job], scratch)))
+            if isinstance(made, Exception):
+                return made
+            return replace(made, warnings=(*made.warnings, f"made by the {name} engine: {problem.what}"))
+    return problem
 
 
 def _record(step: Step, **more: Any) -> Record:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xtendsrc.engines.heasoft.messages import errors
+from xtendsrc.engines.heasoft.messages import errors, remarks
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ from xtendsrc.engines.heasoft.messages import errors
         "ERROR: the input file does not exist",
         "xaarfgen: ERROR: not enough photons",
         "*** Fatal error: no GTI",
+        "FATAL: the output directory lies in the input tree",
+        "xtdpipeline: FATAL no event file",
         "Unable to open file evt.fits",
         "could not open the named file",
         "FITSIO Error status = 104",
@@ -32,6 +34,8 @@ def test_lines_that_mean_failure(line):
     [
         "Light curves possibly asynchronous",
         "Error handling mode: 2",
+        "Error Summary: 0",
+        "  Error Summary",
         "0 errors, 0 warnings",
         "numerrs: no errors",
         "Warning: unable to read DATE-OBS",
@@ -42,3 +46,16 @@ def test_lines_that_mean_failure(line):
 )
 def test_lines_that_do_not(line):
     assert errors(line) == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Light curves possibly asynchronous",
+        "Warning: column STAT_ERR not found, Poisson errors assumed",
+        "WARNING: Card is too long, comment will be truncated.",
+        "Error Summary: 0",
+    ],
+)
+def test_what_tasks_say_of_every_product_is_no_remark(line):
+    assert remarks(f"{line}\nWARNING: the pointing wanders\n") == ("WARNING: the pointing wanders",)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xtendsrc.engines.heasoft.task import Call, TaskResult, run
 from xtendsrc.engines.protocol import Made
-from xtendsrc.errors import TaskError
+from xtendsrc.errors import TaskError, UnfitTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +82,12 @@ class Bench:
     def refuse(self, what: str, next_step: str = "look at its log.") -> TaskError:
         """Give the error for an output that is not what was asked for, with the log."""
         problem = TaskError(what, next_step)
+        problem.log = self.log
+        return problem
+
+    def unfit(self, what: str) -> UnfitTaskError:
+        """Give the error for an input that the task is known to be wrong for."""
+        problem = UnfitTaskError(what, 'leave the engine to "auto", or make it with engine="native".')
         problem.log = self.log
         return problem
 

@@ -88,10 +88,14 @@ def prepare(job: Job, bench: Bench, selection: Selection | None = None) -> Extra
     ------
     GTIError, RegionError
         Nothing is left, or the region misses the grid.
+    UnfitTaskError
+        The file is of a burst mode and lacks its live fraction.
     """
     request: Any = job.request
     events = bench.events(job)
     chosen = request.selection if selection is None else selection
+    if events.list.live_warning and events.list.deadc < 1:
+        raise bench.unfit(f"extractor takes good time for live time where {events.list.live_warning}.")
     selected = events.select(chosen)
     region = events.region(getattr(request, "region", None), getattr(request, "exclude_calibration", False))
     if region.pixel_region is not None:

@@ -191,9 +191,11 @@ def run(
 
 def with_paths(value: str, files: Mapping[str, str | os.PathLike[str]]) -> str:
     """Return a parameter's value with the short names of a private directory replaced by the files they stand for."""
-    for name in sorted(files, key=len, reverse=True):
-        value = re.sub(rf"(?<![\w./+-]){re.escape(name)}(?![\w./-])", lambda _, n=name: os.fspath(files[n]), value)
-    return value
+    known = {name: os.fspath(path) for name, path in files.items()}
+    if not known:
+        return value
+    names = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+    return re.sub(rf"(?<![\w./+-])({names})(?![\w./-])", lambda found: known[found[1]], value)
 
 
 def command_line(task: str, arguments: Mapping[str, str]) -> str:

@@ -114,8 +114,8 @@ class UserTask:
         with private_workspace() as staging:
             result = run(call, staging.root, self._installed, runner_for(self._installed, self._runner), self._timeout)
             names = {output.name: output.target for output in files.outputs}
-            shown = {name: with_paths(getattr(result, name), names) for name in ("command", "heasoftpy_call")}
-            return _deliver(replace(result, **shown), files.outputs)
+            command, call_text = (with_paths(text, names) for text in (result.command, result.heasoftpy_call))
+            return _deliver(replace(result, command=command, heasoftpy_call=call_text), files.outputs)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from xtendsrc.measure.profile import (
     centroid,
     edges_of_equal_counts,
     edges_of_signal,
+    joined,
     mixing_matrix,
     peak,
     radial_profile,
@@ -113,16 +114,29 @@ def test_a_flat_field_has_a_flat_profile_and_a_square_growth():
 
 def test_annuli_of_equal_counts_and_of_equal_signal():
     picture = observed(np.random.default_rng(5))
-    edges = edges_of_equal_counts(picture, CENTRE, 6, 8.0)
+    rings = radial_profile(picture, CENTRE, np.arange(0, 8.05, SIDE))
+    edges = edges_of_equal_counts(rings, 6)
     counts = radial_profile(picture, CENTRE, edges).counts
     assert len(counts) == 6
-    assert np.ptp(counts) < 0.1 * counts.mean()
-    edges = edges_of_signal(picture, CENTRE, 20.0, 10.0)
+    assert np.ptp(counts) < 0.2 * counts.mean()
+    edges = edges_of_signal(rings, 20.0)
     assert np.all(radial_profile(picture, CENTRE, edges).signal_to_noise >= 20.0)
     with pytest.raises(RequestError):
-        edges_of_signal(picture, CENTRE, 1e4, 10.0)
+        edges_of_signal(rings, 1e4)
     with pytest.raises(RequestError):
-        edges_of_equal_counts(picture, CENTRE, 10**7, 10.0)
+        edges_of_equal_counts(rings, 10**7)
+
+
+def test_joined_profiles_are_those_of_all_the_counts():
+    rng = np.random.default_rng(10)
+    pictures = [observed(rng), observed(rng)]
+    one, two = (radial_profile(p, CENTRE, np.arange(6.0)) for p in pictures)
+    both = joined([one, two])
+    np.testing.assert_array_equal(both.counts, one.counts + two.counts)
+    np.testing.assert_allclose(both.brightness, (one.brightness + two.brightness) / 2)
+    np.testing.assert_allclose(both.area, one.area)
+    with pytest.raises(RequestError):
+        joined([one, radial_profile(pictures[1], CENTRE, np.arange(7.0))])
 
 
 def test_centroid_and_peak_are_where_the_source_is(psf):

@@ -14,6 +14,8 @@ import numpy as np
 from xtendsrc.errors import RegionError, RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from xtendsrc.measure.psf import RadialPSF
@@ -176,44 +178,56 @@ def checked_edges(edges: ArrayLike) -> np.ndarray:
     return values
 
 
-def edges_of_equal_counts(picture: Picture, centre: tuple[float, float], number: int, reach: float) -> np.ndarray:
-    """Radii, in arcmin, of annuli that hold equal numbers of counts out to ``reach``.
+def joined(profiles: Sequence[RadialProfile]) -> RadialProfile:
+    """Profiles of several images with the same radii as one; areas are averaged with the exposures as weights."""
+    edges = profiles[0].edges
+    if any(len(p.edges) != len(edges) or not np.allclose(p.edges, edges) for p in profiles):
+        raise RequestError("Profiles with different radii cannot be joined.", "make them with the same.")
+    counts, background, seconds_area = (
+        np.sum([getattr(p, name) for p in profiles], axis=0) for name in ("counts", "background", "seconds_area")
+    )
+    weight = sum(float(p.seconds_area.sum()) for p in profiles)
+    area = sum(p.area * float(p.seconds_area.sum()) for p in profiles) / weight
+    return RadialProfile(edges, counts, background, seconds_area, np.asarray(area))
+
+
+def edges_of_equal_counts(rings: RadialProfile, number: int) -> np.ndarray:
+    """Radii, in arcmin, of annuli that hold equal numbers of counts, put together from narrow rings.
 
     Raises
     ------
     RequestError
-        If there are fewer counts, or fewer pixels apart, than annuli.
+        If there are fewer counts, or fewer rings with counts, than annuli.
     """
-    distance = picture.distances(centre)
-    use = (picture.exposure > 0) & (distance < reach)
-    order = np.argsort(distance[use], kind="stable")
-    radii, total = distance[use][order], np.cumsum(picture.counts[use][order])
-    if number < 1 or not len(total) or total[-1] < number:
-        raise RequestError(f"Within {reach}' there are not enough counts for {number} annuli.", "ask for fewer.")
-    inner = np.searchsorted(total, total[-1] * np.arange(1, number) / number)
-    return checked_edges([0.0, *(radii[inner] + 1e-9), reach])
+    total = np.cumsum(rings.counts)
+    if number < 1 or total[-1] < number or np.count_nonzero(rings.counts) < number:
+        raise RequestError(
+            f"Within {rings.edges[-1]:g}' there are not enough counts for {number} annuli.", "ask for fewer."
+        )
+    inner = np.searchsorted(total, total[-1] * np.arange(1, number) / number) + 1
+    return checked_edges(rings.edges[[0, *inner, len(total)]])
 
 
-def edges_of_signal(picture: Picture, centre: tuple[float, float], least: float, reach: float) -> np.ndarray:
+def edges_of_signal(rings: RadialProfile, least: float) -> np.ndarray:
     """Radii, in arcmin, of the narrowest annuli with a signal-to-noise ratio of at least ``least``.
 
-    Rings of a pixel's width are joined outwards; what is left outside, with too little, ends the last annulus early.
+    Narrow rings are joined outwards; what is left outside, with too little, ends the last annulus early.
 
     Raises
     ------
     RequestError
         If not even the whole disc reaches the ratio.
     """
-    fine = np.arange(0.0, reach + picture.side, picture.side)
-    rings = radial_profile(picture, centre, fine)
-    edges, counts, dark = [0.0], 0.0, 0.0
-    for outer, more, behind in zip(fine[1:], rings.counts, rings.background, strict=True):
+    edges, counts, dark = [float(rings.edges[0])], 0.0, 0.0
+    for outer, more, behind in zip(rings.edges[1:], rings.counts, rings.background, strict=True):
         counts, dark = counts + more, dark + behind
         if counts - dark >= least * np.sqrt(max(counts, 1.0)):
             edges.append(float(outer))
             counts = dark = 0.0
     if len(edges) < 2:
-        raise RequestError(f"The source has no signal-to-noise ratio of {least} within {reach}'.", "ask for less.")
+        raise RequestError(
+            f"The source has no signal-to-noise ratio of {least} within {rings.edges[-1]:g}'.", "ask for less."
+        )
     return np.array(edges)
 
 

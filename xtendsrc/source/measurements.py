@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from xtendsrc.errors import RequestError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from astropy.coordinates import SkyCoord
     from astropy.table import QTable
     from astropy.units import Quantity
     from astropy.wcs import WCS
 
     from xtendsrc.measure.photometry import Levels
+    from xtendsrc.products.lightcurve.product import LightCurve
+    from xtendsrc.source.annuli import AnnularSpectra
     from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.joined import JoinedCurve
     from xtendsrc.source.mosaics import Mosaic
     from xtendsrc.source.source import Source
+    from xtendsrc.source.surface import SurfaceProfile
 
 
 class DataClassMeasurements:
@@ -184,6 +192,88 @@ class SourceMeasurements:
         from xtendsrc.source.mosaics import mosaic
 
         return mosaic(_source(self).images(energy=energy, binning=binning, obs_id=obs_id, **options), wcs)
+
+    def radial_profile(
+        self, energy: Any = None, bins: Any = None, background: Any = "none", centre: Any = None, **selected: Any
+    ) -> SurfaceProfile:
+        """Measure the surface brightness around the source, in all its observations together.
+
+        Parameters
+        ----------
+        energy : Quantity of two energies, optional
+            The band; 0.5-10 keV if not given.
+        bins : Quantity or str, optional
+            Radii of the annuli: angles, or lengths at the source's redshift; ``"equal 8"`` for eight annuli of equal
+            counts, ``"sn 5"`` for annuli with that signal-to-noise ratio; 15 annuli out to the source's radius if not
+            given.
+        background : region, (inner, outer), "auto" or "none"
+            As for spectra; its brightness is taken to be that of the whole field. With ``"none"`` a constant can be
+            fitted.
+        centre : SkyCoord, "peak" or "centroid", optional
+            Middle of the annuli; the source's position if not given.
+        **selected
+            ``channels``, ``gti``, ``grades`` as for `DataClass.image`; ``obs_id``, ``dataclass``.
+
+        Returns
+        -------
+        SurfaceProfile
+            Other sources and the calibration discs are left out, gaps and exposure allowed for; ``fit("beta")`` fits a
+            model with the nominal PSF folded in.
+        """
+        from xtendsrc.source.surface import ProfileOptions, radial_profile
+
+        options = ProfileOptions(bins=bins, background=background, centre=centre)
+        return radial_profile(_source(self), options, energy=energy, **selected)
+
+    def joined_lightcurve(
+        self, *, barycentre: bool = False, gap: Quantity | None = None, **options: Any
+    ) -> JoinedCurve:
+        """Join the net light curves of all observations on absolute time.
+
+        Parameters
+        ----------
+        barycentre : bool
+            Whether times at the barycentre of the solar system are added, from the orbit files.
+        gap : Quantity, optional
+            A longer gap begins a new chunk (6 hours).
+        **options
+            As for `Source.lightcurves`.
+
+        Raises
+        ------
+        InputNotFoundError
+            If barycentric times are asked for and an observation has no orbit file.
+        """
+        from xtendsrc.source.joined import joined
+
+        curves = _source(self).lightcurves(**options)
+        curves.compute().raise_for()
+        return joined(_source(self), cast("Sequence[LightCurve]", curves), barycentre=barycentre, gap=gap)
+
+    def annular_spectra(self, radii: Quantity, **options: Any) -> AnnularSpectra:
+        """Declare spectra of concentric annuli of an extended source.
+
+        Parameters
+        ----------
+        radii : Quantity
+            Edges of the annuli: angles, or lengths at the source's redshift.
+        **options
+            As for `Source.spectra`.
+
+        Raises
+        ------
+        RequestError
+            For a point source: its annuli hold the same light, spread by the PSF.
+        """
+        source = _source(self)
+        if source.source_type == "POINT":
+            raise RequestError(
+                f"{source.name} is a point source: all its annuli show the same spectrum, spread by the PSF.",
+                "declare it as an ExtendedSource if it is resolved.",
+            )
+        from xtendsrc.source.annuli import annular_spectra
+
+        return annular_spectra(source, radii, **options)
 
 
 def _dataclass(measured: DataClassMeasurements) -> DataClass:

@@ -231,9 +231,9 @@ def region_photometry(source: Source, field: FieldData, background: Any, levels:
     See `xtendsrc.source.source.Source.photometry`.
     """
     dc = field.dc
-    own = _Region(field, source.region)
+    own = RegionCounts(field, source.region)
     region = source.background_region(dc, background)
-    other = None if region is None else _Region(field, region)
+    other = None if region is None else RegionCounts(field, region)
     off_live = 0.0 if other is None else other.live
     scale = own.live / off_live if off_live > 0 else 0.0
     point = source.source_type == "POINT"
@@ -252,8 +252,23 @@ def region_photometry(source: Source, field: FieldData, background: Any, levels:
     return _described(table, field, levels)
 
 
-class _Region:
-    """Counts and exposure of one data class in a region."""
+class RegionCounts:
+    """Counts and exposure of one data class in a region.
+
+    Parameters
+    ----------
+    field : FieldData
+        Events and live seconds.
+    region : RegionSet
+        In ICRS or SKY pixels.
+
+    Attributes
+    ----------
+    counts : int
+        Events on exposed pixels of the region.
+    pixels : float
+        Pixels of the region, at least 1.
+    """
 
     def __init__(self, field: FieldData, region: RegionSet) -> None:
         pixels = region if region.frame == "SKY" else region.to_pixels(field.dc.geometry.wcs)

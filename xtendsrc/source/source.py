@@ -19,6 +19,7 @@ from xtendsrc.events.quantities import arcminutes
 from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.source import source_products
+from xtendsrc.source.astronomy import SkyObject, nearest
 from xtendsrc.source.filenames import safe_name
 from xtendsrc.source.fits import SourceFits
 from xtendsrc.source.interlopers import Interlopers
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from astropy.coordinates import SkyCoord
+    from astropy.cosmology import FLRW
     from astropy.units import Quantity
 
     from xtendsrc.products.base import Product
@@ -42,13 +44,14 @@ FIELD_DEGREES = 0.5
 """No place on the CCDs is farther from the pointing."""
 
 
-class Source(SourceMeasurements, SourceFits):
+class Source(SourceMeasurements, SkyObject, SourceFits):
     """A place on the sky with an extraction region, and the observations that hold it.
 
     Parameters
     ----------
-    target : str or SkyCoord
-        A name that a resolver knows, or the position.
+    target : str, SkyCoord, pair or table row
+        A name that a resolver knows; the position, also as (ra, dec) in degrees; or a row with columns ``ra``, ``dec``.
+        A proper motion, with the time the position holds for, is applied up to 2025.
     radius : Quantity
         Radius of the extraction circle.
     archive : str, Path or Catalogue
@@ -68,7 +71,9 @@ class Source(SourceMeasurements, SourceFits):
     search_radius : Quantity, optional
         How far from the source a pointing may be (35 arcmin).
     redshift : float, optional
-        Kept for the user; nothing here depends on it.
+        With it radii may be lengths, and distances are known.
+    cosmology : astropy.cosmology.FLRW, optional
+        For distances; astropy's default one if not given.
     download : bool
         Whether to search the archive for public observations and download them into ``archive`` first.
     events : str, optional
@@ -101,6 +106,7 @@ class Source(SourceMeasurements, SourceFits):
         interloper_radius: Quantity | None = None,
         search_radius: Quantity | None = None,
         redshift: float | None = None,
+        cosmology: FLRW | None = None,
         download: bool = False,
         events: str = CLEANED,
     ) -> None:
@@ -110,8 +116,8 @@ class Source(SourceMeasurements, SourceFits):
         if not isinstance(name, str | None):
             raise RequestError(f"The name {name!r} of a source is not text.", f"give for example name={str(name)!r}.")
         self.name = name or (target if isinstance(target, str) else self.position.to_string("hmsdms", precision=1))
-        self.radius = 2 * u.arcmin if radius is None else radius
-        self.redshift = redshift
+        self.redshift, self.cosmology = redshift, cosmology
+        self.radius = 2 * u.arcmin if radius is None else self._angle(radius)
         self.search_radius = 35 * u.arcmin if search_radius is None else search_radius
         if not (arcminutes(self.radius) > 0 and arcminutes(self.search_radius) > 0):
             raise RequestError(f"The radius of {self.name} is not positive.", "give for example 2 * u.arcmin.")
@@ -185,6 +191,11 @@ class Source(SourceMeasurements, SourceFits):
         """Parameters of the shape that an ARF is made for, in arcmin; none for a point."""
         return ()
 
+    def _angle(self, radius: Quantity) -> Quantity:
+        """A radius as an angle, where it is given as a length."""
+        unit = getattr(radius, "unit", None)
+        return self.angles(radius) if unit is not None and unit.is_equivalent("kpc") else radius
+
     def _circle(self) -> Shape:
         ra, dec = self.position.ra.deg, self.position.dec.deg
         return Shape("circle", (float(ra), float(dec), arcminutes(self.radius) / 60))
@@ -203,11 +214,18 @@ class Source(SourceMeasurements, SourceFits):
         catalogue = self._archive
         if not isinstance(catalogue, Catalogue):
             catalogue = Catalogue(catalogue, self.registry, self._events)
-        found = catalogue.holding(self.position, self.search_radius)
+        held = catalogue.holding(self.position, self.search_radius)
+        left_out = self.disassociated
+        found = {obs_id: observation for obs_id, observation in held.items() if obs_id not in left_out}
+        if held and not found:
+            raise NoObservationsError(
+                f"All observations of {self.name} were disassociated: {', '.join(held)}.", "associate one of them."
+            )
         if not found:
+            close = nearest(self.position, catalogue.observations.values())
             raise NoObservationsError(
                 f"No observation of {len(catalogue)} under {catalogue.path} holds {self.name} "
-                f"({self.position.to_string('hmsdms', precision=0)}).",
+                f"({self.position.to_string('hmsdms', precision=0)}).{close}",
                 "check the position and the archive directory, or give download=True.",
             )
         return MappingProxyType(found)

@@ -25,6 +25,7 @@ from xtendsrc.products.rmf.request import RMFRequest
 from xtendsrc.products.sourcespectrum.request import SourceSpectrumRequest
 from xtendsrc.regions import RegionSet
 from xtendsrc.source import region_products
+from xtendsrc.source.astronomy import place_of
 from xtendsrc.source.background import Background, Place, chosen
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _arf(source: Source, own: SpectrumRequest, exposure: ExpMapRequest, rmf: RMF
 
 
 def position_of(target: Any) -> SkyCoord:
-    """Turn a name or a position into one ICRS position.
+    """Turn a name or a position into one ICRS position; see `xtendsrc.source.astronomy.place_of` for what is one.
 
     Raises
     ------
@@ -256,6 +257,7 @@ def position_of(target: Any) -> SkyCoord:
     """
     from astropy.coordinates import SkyCoord
 
+    target = place_of(target)
     if isinstance(target, str):
         from xtendsrc.archive.resolve import resolve
 

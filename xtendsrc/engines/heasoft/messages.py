@@ -37,7 +37,19 @@ _REMARK = re.compile(r"\b(warning|error|fail(ed|ure)?|unable|could not|fitsio)\b
 
 
 _HINTS = (
-    *("error", "region", "parameter", "unable", "could not", "couldn't", "cannot", "can't", "failed", "fitsio"),
+    *(
+        "error",
+        "fatal",
+        "region",
+        "parameter",
+        "unable",
+        "could not",
+        "couldn't",
+        "cannot",
+        "can't",
+        "failed",
+        "fitsio",
+    ),
     *("terminating", "segmentation", "core dumped", "bus err", "stack smashing", "traceback"),
 )
 """Every fatal line holds one of these, in lower case: a text without them is not searched line by line."""

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.responses.test_tracing import REFLECTIVITY, SCATTERING, TEL20
+from tests.responses.test_tracing import REFLECTIVITY, SCATTERING, TASK_PHOTONS, TEL20, TEL60, by_task
 from xtendsrc import errors, responses
+from xtendsrc.responses import passage
+from xtendsrc.responses.cones import BACK, FRONT
 
 FOCAL = 5600.0
 ARCSEC = np.deg2rad(1 / 3600)
@@ -331,3 +333,36 @@ def test_a_missing_or_foreign_file_is_named(telescope, number):
     telescope[number].write_text("no FITS file")
     with pytest.raises(errors.CalibrationError, match=telescope[number].name):
         responses.trace(*telescope, energies=[4] * u.keV, off_axis=0 * u.arcmin, photons=100)
+
+
+def test_foils_farther_away_are_not_missed(telescope, edit, monkeypatch):
+    """Looking at foils six shells away and at the next sector from everywhere finds the same paths."""
+    random = np.random.default_rng(3)
+
+    def disturb(hdus):
+        foils = hdus["MIRROR"].data
+        for name, size in (("SYSTILT", 40.0), ("SYSTWIST", 40.0), ("SECTORSHIFT", 0.05)):
+            foils[name] = random.normal(0, size, len(foils))
+
+    edit(telescope[0], disturb)
+    near = trace(telescope, off_axis=9 * u.arcmin, photons=5000)
+    monkeypatch.setattr(passage, "MISALIGNED", tuple((step, (BACK, FRONT)) for step in range(-7, 7)))
+    monkeypatch.setattr(passage, "NEAR_SIDE", 10.0)
+    far = trace(telescope, off_axis=9 * u.arcmin, photons=5000)
+    assert area(near) == pytest.approx(area(far), rel=1e-12)
+    assert stray(near) == pytest.approx(stray(far), rel=1e-12)
+
+
+def test_areas_are_unbiased():
+    """All areas of the task together, of both telescopes, differ by less than 0.3 %."""
+    ratio, weight = [], []
+    for case, mirror in (("rt_spec", TEL20), ("rt_tel60", TEL60)):
+        energy, (off_axis, roll), expected, *_ = by_task(case)
+        angles = {"off_axis": off_axis * u.arcmin, "roll": roll * u.deg}
+        traced = responses.trace(mirror, REFLECTIVITY, energies=energy * u.keV, photons=20_000, **angles)
+        share = expected / traced.telescope.mirror.aperture_area
+        ratio.append((traced.effective_area.to_value(u.cm**2) / expected).ravel())
+        weight.append((share / (1 - share)).ravel() * TASK_PHOTONS)
+    ratio, weight = np.concatenate(ratio), np.concatenate(weight)
+    assert 1 / np.sqrt(weight.sum()) < 0.002
+    assert np.average(ratio, weights=weight) == pytest.approx(1, abs=0.003)

@@ -102,7 +102,7 @@ class Beam:
     def at_height(self, height: float) -> NDArray[np.float64]:
         """Return where the straight continuations of the rays cross a height, (2, rays), mm."""
         path = (height - self.position[2]) / self.direction[2]
-        return self.position[:2] + path * self.direction[:2]
+        return np.asarray(self.position[:2] + path * self.direction[:2])
 
     def move_to(self, height: float) -> None:
         """Move all rays straight on to a height."""

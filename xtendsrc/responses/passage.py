@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xtendsrc.responses.mirror import Bar, Film, Layer, Mirror
+    from xtendsrc.responses.mirror import Film, Layer, Mirror
     from xtendsrc.responses.reflect import Optics
     from xtendsrc.responses.scatter import Scattering
 
@@ -35,7 +35,7 @@ NEAR_SIDE = 0.03
 DESIGNED = ((-1, (BACK,)), (0, (FRONT,)))
 """Foils a ray between two shells can meet, as steps from the outer one, and their faces: none is misaligned."""
 
-MISALIGNED = tuple((step, (BACK, FRONT)) for step in (-2, -1, 0, 1))
+MISALIGNED = ((-2, (BACK,)), (-1, (BACK, FRONT)), (0, (BACK, FRONT)), (1, (FRONT,)))
 """The same where foils stand off their places by less than the distance of two shells."""
 
 
@@ -77,8 +77,9 @@ class Telescope:
             yield film.bottom, 0, partial(self._film, number=number, film=film)
         for layer in self.mirror.layers:
             yield layer.top, 1, _Crossing(self, layer, row, random).run
-        for bar in self.mirror.bars:
-            yield bar.height, 2, partial(_past_bar, bar=bar)
+        for height in {bar.height for bar in self.mirror.bars}:
+            polygons = [bar.vertices for bar in self.mirror.bars if bar.height == height]
+            yield height, 2, partial(_past_bars, height=height, polygons=polygons)
 
     def _enter(self, beam: Beam, top: float) -> Beam:
         """Drop rays that pass the aperture plane but miss the opening of the telescope below it."""
@@ -102,9 +103,13 @@ class Telescope:
         return beam.pick(np.delete(np.arange(len(beam)), full)) if full.size else beam
 
 
-def _past_bar(beam: Beam, bar: Bar) -> Beam:
-    """Return the rays that a bar does not stop."""
-    return beam.pick(~inside_polygon(bar.vertices, *beam.at_height(bar.height)))
+def _past_bars(beam: Beam, height: float, polygons: list[NDArray[np.float64]]) -> Beam:
+    """Return the rays that bars at a height do not stop."""
+    x, y = beam.at_height(height)
+    stopped = np.zeros(len(beam), bool)
+    for vertices in polygons:
+        stopped |= inside_polygon(vertices, x, y)
+    return beam.pick(~stopped)
 
 
 @dataclass(eq=False)

@@ -196,7 +196,7 @@ class ImageShape:
             offset[0] *= -1
         angle = radians(self.rotation, "rotation")
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return turn @ offset
+        return np.asarray(turn @ offset)
 
 
 Shape = PointShape | DiscShape | BetaShape | ImageShape
@@ -204,7 +204,7 @@ Shape = PointShape | DiscShape | BetaShape | ImageShape
 
 def _polar(radius: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.float64]:
     azimuth = 2 * np.pi * turn
-    return radius * np.stack([np.cos(azimuth), np.sin(azimuth)])
+    return np.asarray(radius * np.stack([np.cos(azimuth), np.sin(azimuth)]))
 
 
 def _draw(random: NDArray[np.float64], growth: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

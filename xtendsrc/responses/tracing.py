@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
     from numpy.typing import NDArray
 
+STEEPNESS, GROWTH = 1.5, (1.25, 4.0)
+"""The number of rays is taken to grow with this power of the error that is to be gained, within these limits."""
+
 TINY = np.finfo(np.float64).tiny
 
 
@@ -308,7 +311,7 @@ def _worst_error(result: Trace) -> float:
 
 
 def _refined(result: Trace, goal: float, threads: int) -> Trace:
-    """Double the rays of one position until its areas are as precise as asked."""
+    """Add rays of one position until its areas are as precise as asked."""
     while True:
         worst = _worst_error(result)
         if worst <= goal:
@@ -322,8 +325,10 @@ def _refined(result: Trace, goal: float, threads: int) -> Trace:
             )
             return result
         source = result.sources[0]
+        growth = np.clip((worst / goal) ** STEEPNESS, *GROWTH)
+        more = REPLICATES * int(np.ceil(count * growth / REPLICATES))
         rays = {
-            row: Arrivals.join([known, trace_rays(result.telescope, source, row, count, 2 * count, threads)])
+            row: Arrivals.join([known, trace_rays(result.telescope, source, row, count, more, threads)])
             for row, known in result.arrivals[0].items()
         }
         result = replace(result, arrivals=(rays,))

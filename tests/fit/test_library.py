@@ -89,6 +89,18 @@ def test_the_process_goes_with_its_owner(stand_in):
     assert not psutil.pid_exists(process)
 
 
+def test_a_fork_leaves_the_process_of_its_parent_alone(stand_in, monkeypatch):
+    first = int(ask(stand_in, 7.0)[1])
+    process = stand_in._process
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "_owner", -1)  # as it looks to a process that was forked from the owner
+        second = int(ask(stand_in, 7.0)[1])
+        assert process.end() == ""
+    assert second != first
+    assert psutil.pid_exists(first)
+    process.end()
+
+
 def test_it_can_be_sent_to_another_process(stand_in):
     ask(stand_in, 7.0)
     copy = pickle.loads(pickle.dumps(stand_in))
@@ -175,3 +187,4 @@ def test_the_table_of_models_says_who_knows_them():
     assert table.loc["gaussian"]["parameters"] == "LineE, Sigma, norm"
     assert table.loc["gaussian"]["units"] == "keV, keV, -"
     assert table.loc["zashift"]["kind"] == "con"
+    assert table.loc["mtable"]["engines"] == "native, xspec-library, xspec"

@@ -46,6 +46,10 @@ ALIASES = {
 }
 """Abbreviations in use that begin the names of several components, and spellings that XSPEC cuts short."""
 
+TABLE_MODELS: dict[str, Kind] = {"atable": "add", "mtable": "mul", "etable": "mul"}
+"""Table models: their parameters are those of the file that follows in braces."""
+TABLE_ENGINES = ("native", "xspec-library", "xspec")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterDefinition:
@@ -177,8 +181,8 @@ def models() -> Table:
     Returns
     -------
     astropy.table.Table
-        A row per component: ``name``, ``kind`` (add, mul or con), ``parameters``, ``defaults`` and ``units`` (lists as
-        text, in order) and ``engines`` that can evaluate it.
+        A row per component, and per kind of table model: ``name``, ``kind`` (add, mul or con), ``parameters``,
+        ``defaults`` and ``units`` (lists as text, in order) and ``engines`` that can evaluate it.
     """
     from astropy.table import Table
 
@@ -193,4 +197,10 @@ def models() -> Table:
         }
         for c in sorted(components().values(), key=lambda c: c.name)
     ]
-    return Table(rows=rows)
+    return Table(rows=rows + [_file_row(name, kind) for name, kind in TABLE_MODELS.items()])
+
+
+def _file_row(name: str, kind: Kind) -> dict[str, str]:
+    said = "of the file"
+    engines = ", ".join(TABLE_ENGINES)
+    return {"name": name, "kind": kind, "parameters": said, "defaults": said, "units": said, "engines": engines}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import ModelError
-from xtendsrc.fit.catalogue import find
+from xtendsrc.fit.catalogue import TABLE_MODELS, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from xtendsrc.fit.catalogue import Component, Kind
 
 _TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z_]\w*)|(?P<table>\{[^{}]*\})|(?P<sign>[-+*/^():])|(?P<other>\S))")
-TABLE_KINDS = ("atable", "mtable", "etable")
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ class _Reader:
         if self.peek() == ":":
             self.at += 1
             label, word = word, self.word()
-        component = self.table_component(word.lower(), self.path()) if word.lower() in TABLE_KINDS else find(word)
+        component = self.table_component(word.lower(), self.path()) if word.lower() in TABLE_MODELS else find(word)
         return Leaf(component, self.free_label(label or component.name, named=bool(label)))
 
     def free_label(self, wanted: str, *, named: bool) -> str:

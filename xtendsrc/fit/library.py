@@ -162,7 +162,7 @@ class LibraryModels:
             return self._answer(component.name, header, body)
 
     def _answer(self, name: str, header: dict[str, Any], body: bytes) -> Array:
-        if self._process is None:
+        if self._process is None or not self._process.own:
             self._process = _Process(self.interpreter)
         try:
             answer, data = self._process.ask(header, body, self.timeout)
@@ -189,6 +189,7 @@ class _Process:
             raise ComponentUnavailableError(
                 "XSPEC's model library is not installed.", "pip install 'xtendsrc[xspec-library]'."
             )
+        self._owner = os.getpid()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  - open as long as the process
         self._child = subprocess.Popen(
             [interpreter, "-P", str(WORKER)],
@@ -207,6 +208,11 @@ class _Process:
                 f"XSPEC's model library could not be loaded{f': {told}' if told else '.'}",
                 "reinstall xspectrampoline, or use another engine.",
             ) from problem
+
+    @property
+    def own(self) -> bool:
+        """Whether it was started by this process, and not by one that this was forked from."""
+        return self._owner == os.getpid()
 
     def ask(self, header: dict[str, Any], body: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
         """Send a question and return the answer.
@@ -251,7 +257,9 @@ class _Process:
         return bytes(found)
 
     def end(self) -> str:
-        """End the process and return the last line it printed."""
+        """End the process and return the last line it printed; one that another process started is left alone."""
+        if not self.own:
+            return ""
         if self._child.poll() is None:
             self._child.kill()
         self._child.wait()

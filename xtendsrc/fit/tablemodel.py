@@ -12,12 +12,12 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xtendsrc.errors import InputFileError, InputNotFoundError, ModelError
-from xtendsrc.fit.catalogue import Component, ParameterDefinition
+from xtendsrc.fit.catalogue import TABLE_ENGINES, TABLE_MODELS, Component, ParameterDefinition
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from xtendsrc.fit.components.base import Array
     from xtendsrc.fit.grid import Grid
 
-KINDS: dict[str, Literal["add", "mul"]] = {"atable": "add", "mtable": "mul", "etable": "mul"}
 NORM = ParameterDefinition(
     name="norm", unit="", default=1, hard_min=0, soft_min=0, soft_max=1e20, hard_max=1e24, step=0.01, frozen=False
 )
@@ -34,7 +33,6 @@ REDSHIFT = ParameterDefinition(
 )
 FUZZY = 1e-6
 """Relative difference of energies that are taken for equal."""
-ENGINES = ("native", "xspec-library", "xspec")
 
 
 def component(kind: str, path: str) -> Component:
@@ -56,12 +54,12 @@ def component(kind: str, path: str) -> Component:
     """
     file = Path(path).expanduser().resolve()
     table = load(file)
-    if table.additive != (KINDS[kind] == "add"):
+    if table.additive != (TABLE_MODELS[kind] == "add"):
         right = "atable" if table.additive else "mtable or etable"
         raise InputFileError(f"{file} is no {kind}, as its keyword ADDMODEL says.", f"write {right}{{{path}}}.")
     parameters = (*table.parameters, *((REDSHIFT,) if table.redshift else ()), *((NORM,) if table.additive else ()))
     return Component(
-        name=kind, spelling=kind, kind=KINDS[kind], parameters=parameters, engines=ENGINES, table=str(file)
+        name=kind, spelling=kind, kind=TABLE_MODELS[kind], parameters=parameters, engines=TABLE_ENGINES, table=str(file)
     )
 
 

@@ -92,6 +92,21 @@ def test_two_exposures_differ_by_their_ratio_of_rates():
     assert one.parameter("factor[2]").frozen
 
 
+def test_factors_of_bands_are_ratios_of_rates_in_the_bands():
+    rng = np.random.default_rng(9)
+    first, second = dataset(rng.poisson(20.0, 50)), dataset(np.append(rng.poisson(10, 20), rng.poisson(40, 30)))
+    bands = ((1.0, 3.0), (3.0, 6.0))  # the first 20 channels of 0.1 keV, and the others
+    term = Term(parse("powerlaw"), vary=("norm",), bands=bands)
+    held = options(freeze=(*FLAT["freeze"], "powerlaw.norm[2]"), start={**FLAT["start"], "powerlaw.norm[2]": 2e-3})
+    result = native.fit([first, second], [term], held)
+    for name, part in (("factor_1[2]", slice(0, 20)), ("factor_2[2]", slice(20, 50))):
+        counts = second.source.counts[part].sum()
+        bins = len(range(*part.indices(50)))
+        parameter = result.parameters[name]
+        assert parameter.value == pytest.approx(counts / (2e-3 * 1000 * AREA * 0.1 * bins), rel=1e-5)
+        assert parameter.error / parameter.value == pytest.approx(1 / np.sqrt(counts), rel=1e-5)
+
+
 def test_ties_and_parameters_of_each_data_set():
     rng = np.random.default_rng(4)
     pair = [dataset(rng.poisson(mean, 50)) for mean in (20.0, 41.0)]

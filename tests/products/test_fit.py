@@ -125,8 +125,17 @@ def test_senseless_input_is_refused_at_once_with_the_nearest_name(spectrum):
         spectrum.fit("powerlaw", energy=(10, 0.5) * u.keV)
     with pytest.raises(RequestError, match="cannot start at 'much'"):
         spectrum.fit("powerlaw", start={"norm": "much"})
+    with pytest.raises(RequestError, match=r"no option groups=.*did you mean group="):
+        spectrum.fit("powerlaw", groups="min 1")
+    with pytest.raises(UnitsError, match=r"bbody.kT is in keV and cannot be 3.0 s"):
+        spectrum.fit("bbody", start={"bbody.kT": 3 * u.s})
     with pytest.raises(RequestError, match=r"The background model nxb is 3"):
         spectrum.fit("powerlaw", background={"nxb": 3})
+
+
+def test_quantities_are_converted_to_the_units_of_parameters(spectrum):
+    fit = spectrum.fit("tbabs*bbody", start={"kT": 800 * u.eV, "tbabs.nH": 2e21 / u.cm**2})
+    assert dict(fit.statement.start) == pytest.approx({"kT": 0.8, "tbabs.nH": 0.2})
 
 
 def test_a_nominal_response_is_said_in_the_result(tmp_path, small):

@@ -105,7 +105,8 @@ def _channel_means(problem: Problem, values: np.ndarray, number: int) -> np.ndar
             term = problem.terms[use.term]
             response = response_of(term, data)
             photons = np.asarray(term.model.evaluate(values[use.places], response.edges))
-            mean += (1.0 if use.factor < 0 else values[use.factor]) * response.fold(photons)
+            middle = (response.e_min + response.e_max) / 2
+            mean += use.scale(values, middle) * response.fold(photons)
     return np.maximum(mean * data.source.exposure * data.source.areascal, 0.0)
 
 

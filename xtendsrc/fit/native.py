@@ -21,7 +21,8 @@ from xtendsrc.fit.minimise import (
 )
 from xtendsrc.fit.parameters import collect
 from xtendsrc.fit.problem import Problem, check_model
-from xtendsrc.fit.result import FitResult, Folded, TermRecord
+from xtendsrc.fit.record import Folded, TermRecord
+from xtendsrc.fit.result import FitResult
 from xtendsrc.fit.statistic import CStat, WStat, resolve
 
 if TYPE_CHECKING:

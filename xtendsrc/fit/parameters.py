@@ -74,6 +74,8 @@ class Term:
         Whether each data set after the first has a free factor.
     factors : mapping of int to float
         Factors of data sets by number: where free ones start, and the values of those that are not free.
+    bands : tuple of (float, float)
+        Bands in keV with a factor each, ``factor_1``, ``factor_2`` and so on; empty for one factor at all energies.
     """
 
     model: SpectralModel
@@ -83,10 +85,16 @@ class Term:
     vary: tuple[str, ...] = ()
     factor: bool = True
     factors: Mapping[int, float] = field(default_factory=dict)
+    bands: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         names = [parameter.name for parameter in self.model.parameters]
         object.__setattr__(self, "vary", tuple(full_name(name, names) for name in self.vary))
+
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """What its factors are called, without the number of the data set."""
+        return tuple(f"factor_{n}" for n in range(1, len(self.bands) + 1)) or ("factor",)
 
     def numbers(self, size: int) -> tuple[int, ...]:
         """Return the numbers of its data sets among ``size``.
@@ -105,7 +113,7 @@ class Term:
     def name_of(self, parameter: str, number: int, first: int) -> str:
         """Return the name of a parameter in a data set: it has the number where it is not the first's."""
         prefix = f"{self.label}:" if self.label else ""
-        own = number != first and parameter in (*self.vary, "factor")
+        own = number != first and (parameter in self.vary or parameter in self.factor_names)
         return f"{prefix}{parameter}[{number}]" if own else f"{prefix}{parameter}"
 
 
@@ -262,8 +270,9 @@ def _slots_of(term: Term, size: int) -> list[Slot]:
                 name = term.name_of(p.name, number, numbers[0])
                 slots.append(Slot(name, str(p.unit or ""), p.default, p.hard_min, p.hard_max, p.frozen, abs(p.step)))
         if number != numbers[0] and (term.factor or number in term.factors):
-            name = term.name_of("factor", number, numbers[0])
-            slots.append(Slot(name, "", term.factors.get(number, 1.0), 0.0, np.inf, not term.factor))
+            for factor in term.factor_names:
+                name = term.name_of(factor, number, numbers[0])
+                slots.append(Slot(name, "", term.factors.get(number, 1.0), 0.0, np.inf, not term.factor))
     return slots
 
 

@@ -34,8 +34,8 @@ class Use:
         Which model, and which data set (from 0).
     places : ndarray of int
         Where the model's parameters are among those of the fit.
-    factor : int
-        Where the factor is; -1 for none.
+    factors : tuple of (int, (float, float) or None)
+        Where the factors are among the parameters, and the band in keV that each is for; None for all energies.
     edges : ndarray
         Energy edges that the model is evaluated on, keV; the same object for the same energies.
     folder : csr_array, (bins, energies)
@@ -45,9 +45,27 @@ class Use:
     term: int
     number: int
     places: np.ndarray
-    factor: int
+    factors: tuple[tuple[int, tuple[float, float] | None], ...]
     edges: np.ndarray
     folder: csr_array
+
+    @property
+    def touched(self) -> np.ndarray:
+        """Where everything is that its counts depend on."""
+        return np.append(self.places, [place for place, _ in self.factors]).astype(int)
+
+    def scale(self, values: np.ndarray, energy: np.ndarray) -> np.ndarray | float:
+        """Return what its counts at some energies are multiplied with."""
+        if not self.factors:
+            return 1.0
+        (place, band), *_ = self.factors
+        if band is None:
+            return float(values[place])
+        scale = np.ones(energy.size)
+        for place, band in self.factors:
+            low, high = band or (0.0, np.inf)
+            scale[(energy > low) & (energy <= high)] = values[place]
+        return scale
 
 
 class Problem:
@@ -84,6 +102,7 @@ class Problem:
             make_statistic(name, s, modelled) for name, s in zip(statistics, selections, strict=True)
         )
         self.uses = tuple(_uses(self.selections, self.terms, parameters.names))
+        self.energies = tuple((s.energy_lo + s.energy_hi) / 2 for s in self.selections)
         lonely = set(range(len(selections))) - {use.number for use in self.uses}
         if lonely:
             raise RequestError(f"No model is for data set {min(lonely) + 1}.", "give one with data=None, or name it.")
@@ -110,18 +129,18 @@ class Problem:
         out = [np.zeros(len(s)) for s in self.selections]
         spectra: dict[tuple[int, int, bytes], np.ndarray] = {}
         for use in self.uses:
-            factor = 1.0 if use.factor < 0 else values[use.factor]
-            out[use.number] += factor * (use.folder @ self._photons(use, values, spectra))
+            scale = use.scale(values, self.energies[use.number])
+            out[use.number] += scale * (use.folder @ self._photons(use, values, spectra))
         return out
 
     def contributions(self, values: np.ndarray) -> list[dict[str, np.ndarray]]:
         """Return the expected counts of each additive component in each data set."""
         out: list[dict[str, np.ndarray]] = [{} for _ in self.selections]
         for use in self.uses:
-            term, factor = self.terms[use.term], 1.0 if use.factor < 0 else values[use.factor]
+            term, scale = self.terms[use.term], use.scale(values, self.energies[use.number])
             prefix = f"{term.label}:" if term.label else ""
             for name, photons in term.model.components(values[use.places], use.edges).items():
-                out[use.number][prefix + name] = factor * (use.folder @ photons)
+                out[use.number][prefix + name] = scale * (use.folder @ photons)
         return out
 
     def residuals(self, free: np.ndarray) -> np.ndarray:
@@ -154,20 +173,23 @@ class Problem:
         ends = [self._both_ends(free, column) for column in range(free.size)]
         spectra: dict[tuple[int, int, bytes], np.ndarray] = {}
         for use in self.uses:
-            columns, slopes = [], []
+            rows = slice(offsets[use.number], offsets[use.number + 1])
+            touched = use.touched
             for column, (below, above, width) in enumerate(ends):
-                touched = use.places if use.factor < 0 else np.append(use.places, use.factor)
-                if np.array_equal(below[touched], above[touched]):
-                    continue
-                parts = [self._photons(use, v, spectra) for v in (above, below)]
-                if use.factor >= 0:
-                    parts = [v[use.factor] * part for v, part in zip((above, below), parts, strict=True)]
-                columns.append(column)
-                slopes.append((parts[0] - parts[1]) / width)
-            if columns:
-                rows = slice(offsets[use.number], offsets[use.number + 1])
-                out[rows, columns] += use.folder @ np.stack(slopes, axis=1)
+                if not np.array_equal(below[touched], above[touched]):
+                    out[rows, column] += self._difference(use, below, above, spectra) / width
         return out
+
+    def _difference(
+        self, use: Use, below: np.ndarray, above: np.ndarray, spectra: dict[tuple[int, int, bytes], np.ndarray]
+    ) -> np.ndarray:
+        """Return how much the counts of one model change between two sets of parameters."""
+        energy = self.energies[use.number]
+        scales = [use.scale(values, energy) for values in (below, above)]
+        photons = [self._photons(use, values, spectra) for values in (below, above)]
+        if isinstance(scales[0], float) and isinstance(scales[1], float):
+            return np.asarray(use.folder @ (scales[1] * photons[1] - scales[0] * photons[0]))
+        return np.asarray(scales[1] * (use.folder @ photons[1]) - scales[0] * (use.folder @ photons[0]))
 
     def _both_ends(self, free: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Return all values a step below and above one free parameter, inside its limits, and the width between."""
@@ -219,9 +241,20 @@ def _uses(selections: Sequence[Selection], terms: Sequence[Term], names: tuple[s
                 folders[key] = _trimmed(term.model, response, selection, grids)
             own = [p.name for p in term.model.parameters]
             places = np.array([place[term.name_of(name, number, numbers[0])] for name in own], int)
-            factor = place.get(term.name_of("factor", number, numbers[0]), -1) if number != numbers[0] else -1
-            uses.append(Use(index, number - 1, places, factor, *folders[key]))
+            factors = _factors(term, number, numbers[0], place)
+            uses.append(Use(index, number - 1, places, factors, *folders[key]))
     return uses
+
+
+def _factors(
+    term: Term, number: int, first: int, place: dict[str, int]
+) -> tuple[tuple[int, tuple[float, float] | None], ...]:
+    """Return where the factors of a model in one data set are, with the band of each."""
+    if number == first:
+        return ()
+    names = [term.name_of(name, number, first) for name in term.factor_names]
+    bands = term.bands or (None,)
+    return tuple((place[name], band) for name, band in zip(names, bands, strict=True) if name in place)
 
 
 def response_of(term: Term, dataset: Dataset) -> Response:

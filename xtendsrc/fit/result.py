@@ -14,6 +14,7 @@ from xtendsrc.errors import FitError, InputFileError, RequestError
 from xtendsrc.fit import bootstrap, derived, engines
 from xtendsrc.fit.measured import FittedParameter, Measured
 from xtendsrc.fit.parameters import ParameterSet, Slot, Term
+from xtendsrc.fit.record import Folded, TermRecord, from_plain, to_plain
 from xtendsrc.fit.ties import full_name, in_order, parse_tie
 
 if TYPE_CHECKING:
@@ -27,61 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of the JSON form."""
-
-
-@dataclass(frozen=True)
-class TermRecord:
-    """A model of a fit in words: enough to build it again."""
-
-    expression: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    label: str = ""
-    data: tuple[int, ...] | None = None
-    vary: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Folded:
-    """One data set of a fit beside its model; every array has one value a bin.
-
-    Attributes
-    ----------
-    name : str
-        The data set.
-    energy_lo, energy_hi : ndarray
-        Energies of the bins, keV.
-    counts, background : ndarray
-        Counts of the source region, and what of them the scaled background spectrum accounts for.
-    error : ndarray
-        One standard deviation of their difference.
-    model : ndarray
-        Expected counts of all models.
-    residuals : ndarray
-        Signed residuals, whose squares add up to the statistic.
-    components : mapping of str to ndarray
-        Expected counts of each additive component.
-    exposure : float
-        Seconds.
-    statistic : str
-        Name of the statistic of this data set.
-    """
-
-    name: str
-    energy_lo: np.ndarray
-    energy_hi: np.ndarray
-    counts: np.ndarray
-    background: np.ndarray
-    error: np.ndarray
-    model: np.ndarray
-    residuals: np.ndarray
-    components: Mapping[str, np.ndarray]
-    exposure: float
-    statistic: str
-
-    @property
-    def net(self) -> np.ndarray:
-        """Counts less the scaled background."""
-        return self.counts - self.background
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +146,7 @@ class FitResult:
         from xtendsrc.fit.model import parse
 
         record = self.terms[term]
-        model = parse(record.expression, **parse_arguments(record.settings))
+        model = parse(record.expression, **record.parse_arguments)
         return engines.prepared(model, "xspec-library" if engines.missing(model, "native") else "native")
 
     def model_values(self, values: np.ndarray, model: SpectralModel, data: int = 1, term: int = 0) -> np.ndarray:
@@ -242,11 +188,11 @@ class FitResult:
             "terms": [asdict(term) for term in self.terms],
             "parameters": [asdict(p) for p in self.parameters.values()],
             "covariance": self.covariance.tolist(),
-            "folded": [_folded_to_lists(f) for f in self.folded],
+            "folded": [f.to_lists() for f in self.folded],
             "start": dict(self.start),
         }
         plain = ("statistic", "statistic_name", "bins", "engine", "response_kind", "converged", "message")
-        return json.dumps(_plain(content | {name: getattr(self, name) for name in plain}), indent=indent)
+        return json.dumps(to_plain(content | {name: getattr(self, name) for name in plain}), indent=indent)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -258,13 +204,15 @@ class FitResult:
             If the text is not the JSON form of a result.
         """
         try:
-            content = _numbers(json.loads(text))
+            content = from_plain(json.loads(text))
             if content.pop("format") != FORMAT:
                 raise InputFileError("The fit was written by another version.", "fit again.")
-            terms = tuple(TermRecord(**_tuples(t, ("data", "vary"))) for t in content.pop("terms"))
+            terms = tuple(TermRecord.from_plain(t) for t in content.pop("terms"))
             parameters = {p["name"]: FittedParameter(**p) for p in content.pop("parameters")}
-            covariance = np.array(content.pop("covariance"), float).reshape(-1, _size(parameters))
-            folded = tuple(_folded_from_lists(f) for f in content.pop("folded"))
+            covariance = np.array(content.pop("covariance"), float).reshape(
+                -1, sum(p.free for p in parameters.values())
+            )
+            folded = tuple(Folded.from_lists(f) for f in content.pop("folded"))
             return cls(terms, MappingProxyType(parameters), covariance, folded=folded, **content)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, InputFileError):
@@ -338,57 +286,3 @@ class FitResult:
         if name not in self.free_names:
             raise RequestError(f"{name} was not fitted.", f"choose one of {', '.join(self.free_names)}.")
         return self.free_names.index(name)
-
-
-def parse_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `xtendsrc.fit.model.parse` takes from the settings that a model records."""
-    arguments = {name: settings[name] for name in ("abund", "xsect") if name in settings}
-    cosmology = tuple(settings[name] for name in ("hubble", "deceleration", "dark_energy") if name in settings)
-    return arguments | ({"cosmology": cosmology} if len(cosmology) == 3 else {})
-
-
-def _size(parameters: Mapping[str, FittedParameter]) -> int:
-    return max(sum(p.free for p in parameters.values()), 0) or 0
-
-
-def _plain(value: Any) -> Any:
-    """Turn what JSON has no form for into what it has: infinities and NaN into text."""
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return f"number {value}"
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _numbers(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_numbers(v) for v in value]
-    if isinstance(value, str) and value in ("number nan", "number inf", "number -inf"):
-        return float(value.removeprefix("number "))
-    return value
-
-
-def _tuples(content: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return content | {name: None if content[name] is None else tuple(content[name]) for name in names}
-
-
-_ARRAYS = ("energy_lo", "energy_hi", "counts", "background", "error", "model", "residuals")
-
-
-def _folded_to_lists(folded: Folded) -> dict[str, Any]:
-    lists = {name: getattr(folded, name).tolist() for name in _ARRAYS}
-    components = {name: values.tolist() for name, values in folded.components.items()}
-    plain = {name: getattr(folded, name) for name in ("name", "exposure", "statistic")}
-    return lists | plain | {"components": components}
-
-
-def _folded_from_lists(content: dict[str, Any]) -> Folded:
-    arrays = {name: np.array(content[name], float) for name in _ARRAYS}
-    components = {name: np.array(values, float) for name, values in content["components"].items()}
-    return Folded(**(content | arrays | {"components": components}))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from astropy.io import fits
 
-    from xtendsrc.fit.result import Folded
+    from xtendsrc.fit.record import Folded
 
 
 def write_result(result: FitResult, path: Path, cards: dict[str, Any] | None = None) -> None:

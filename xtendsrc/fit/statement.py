@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from xtendsrc.errors import RequestError
 from xtendsrc.fit import engines, native, xspec
 from xtendsrc.fit.background import BackgroundModel, with_backgrounds
 from xtendsrc.fit.data import FIT_GROUPING
-from xtendsrc.fit.derived import band_kev
 from xtendsrc.fit.model import parse
-from xtendsrc.fit.options import FitOptions, check_choice
+from xtendsrc.fit.options import FitOptions
 from xtendsrc.fit.parameters import Choices, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from xtendsrc.fit.data import Dataset
     from xtendsrc.fit.model import Model
@@ -45,6 +42,8 @@ class FitStatement:
         Choices for parameters.
     freeze, thaw, vary : tuple of str
         Parameters that are held, freed, or have a value of their own in each spectrum.
+    factor_bands : tuple of (float, float)
+        Bands in keV that have factors of their own in each spectrum after the first; empty for one at all energies.
     background : tuple of (label, model, response, free)
         Background models.
     abund, xsect : str
@@ -65,6 +64,7 @@ class FitStatement:
     freeze: tuple[str, ...] = ()
     thaw: tuple[str, ...] = ()
     vary: tuple[str, ...] = ()
+    factor_bands: tuple[tuple[float, float], ...] = ()
     background: tuple[tuple[str, str, str, bool], ...] = ()
     abund: str = "wilm"
     xsect: str = "vern"
@@ -131,7 +131,7 @@ class FitStatement:
     ) -> tuple[list[Dataset], list[Term], bool]:
         """Return data sets and models, and whether models take the place of background spectra."""
         models = [engines.prepared(model, engine) for model in self.models()]
-        source = Term(models[0], vary=self.vary)
+        source = Term(models[0], vary=self.vary, bands=self.factor_bands)
         if not self.background:
             return list(datasets), [source], False
         own = spectra or {}
@@ -142,138 +142,5 @@ class FitStatement:
         return *with_backgrounds(datasets, source, backgrounds), True
 
 
-def statement(
-    model: str,
-    *,
-    energy: Any = None,
-    start: Mapping[str, Any] | None = None,
-    freeze: Mapping[str, float] | Iterable[str] | str | None = None,
-    thaw: Iterable[str] | str | None = None,
-    tie: Mapping[str, str] | None = None,
-    limits: Mapping[str, tuple[float, float]] | None = None,
-    vary: Iterable[str] | str | None = None,
-    stat: str = "auto",
-    group: str | None = FIT_GROUPING,
-    engine: str = "auto",
-    errors: str = "covariance",
-    background: Mapping[str, Any] | None = None,
-    abund: str = "wilm",
-    xsect: str = "vern",
-    cosmology: Any = (70.0, 0.0, 0.73),
-) -> FitStatement:
-    """Return the statement of what a user asks for; models are parsed and words checked, no data are touched.
-
-    Parameters
-    ----------
-    model : str
-        In XSPEC's syntax.
-    energy : Quantity of two energies, optional
-        The band; 0.5-10 keV for Xtend and all good channels for others by default.
-    start : mapping of str to float, optional
-        Starting values; norms that are not given are set from the data. A Quantity must have the parameter's unit.
-    freeze, thaw : str or iterable of str, optional
-        Parameters that are held (at a value, where a mapping gives one), and those fitted though XSPEC freezes them by
-        default.
-    tie : mapping of str to str, optional
-        Parameters that follow an expression of others.
-    limits : mapping of str to (float, float), optional
-        Limits in place of XSPEC's hard ones.
-    vary : str or iterable of str, optional
-        Parameters with a value of their own in each spectrum of a joint fit.
-    stat, group, engine, errors : str
-        See `xtendsrc.fit.options.FitOptions`; ``group="file"`` takes the file's own grouping.
-    background : mapping of str to (str, tuple), optional
-        Background models by label: ``{"nxb": "powerlaw"}``, or ``{"nxb": ("powerlaw", "diagonal", True)}`` with the
-        response (diagonal, rmf, source) and whether its level in the source spectrum is free.
-    abund, xsect, cosmology
-        As for `xtendsrc.fit.model.parse`; a cosmology may be one of astropy's.
-
-    Raises
-    ------
-    RequestError
-        If something is not understood.
-    ModelError
-        If a model is not.
-    """
-    if isinstance(freeze, Mapping):
-        start, freeze = {**freeze, **(start or {})}, tuple(freeze)
-    made = FitStatement(
-        model=str(parse(model)) if isinstance(model, str) else _no_text(model),
-        band=None if energy is None else _band(energy),
-        group=None if group in (None, "file") else group,
-        stat=stat,
-        errors=errors,
-        engine=engine,
-        start=_pairs(start, _number),
-        tie=_pairs(tie, lambda name, value: value),
-        limits=_pairs(limits, _limits),
-        freeze=_names(freeze),
-        thaw=_names(thaw),
-        vary=_names(vary),
-        background=tuple(_background(label, given) for label, given in (background or {}).items()),
-        abund=abund,
-        xsect=xsect,
-        cosmology=_cosmology(cosmology),
-    )
-    _ = made.options, made.models()
-    return made
-
-
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-def _no_text(model: Any) -> str:
-    raise RequestError(f"{model!r} is no model.", 'give text in XSPEC\'s syntax, such as "tbabs*powerlaw".')
-
-
-def _band(energy: Any) -> tuple[float, float]:
-    try:
-        low, high = energy
-    except (TypeError, ValueError) as error:
-        raise RequestError(
-            f"{energy!r} is not an energy band.", "give two energies, e.g. (0.5, 10) * u.keV."
-        ) from error
-    return band_kev(low, high)
-
-
-def _pairs(given: Mapping[str, Any] | None, convert: Any) -> Pairs:
-    if given is not None and not isinstance(given, Mapping):
-        raise RequestError(f"{given!r} does not say which parameter has which value.", "give {name: value}.")
-    return tuple((str(name), convert(str(name), value)) for name, value in sorted((given or {}).items()))
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        return float(getattr(value, "value", value))
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"{name} cannot start at {value!r}.", "give a number.") from error
-
-
-def _limits(name: str, value: Any) -> tuple[float, float]:
-    try:
-        low, high = value
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"The limits of {name} are {value!r}.", "give (lowest, highest).") from error
-    return _number(name, low), _number(name, high)
-
-
-def _names(given: Iterable[str] | str | None) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(sorted(given or ()))
-
-
-def _background(label: str, given: Any) -> tuple[str, str, str, bool]:
-    parts = [given] if isinstance(given, str) else list(given) if isinstance(given, tuple | list) else []
-    if not 1 <= len(parts) <= 3:
-        raise RequestError(f"The background model {label} is {given!r}.", "give its text, or (text, response, free).")
-    response = str(parts[1]) if len(parts) > 1 else "diagonal"
-    check_choice("response", response, ("diagonal", "rmf", "source"))
-    return str(label), str(parse(parts[0])), response, len(parts) > 2 and bool(parts[2])
-
-
-def _cosmology(given: Any) -> tuple[float, ...]:
-    """Return Hubble constant, deceleration parameter and dark energy, also from a cosmology of astropy."""
-    if hasattr(given, "H0"):
-        dark, matter = float(given.Ode0), float(given.Om0)
-        return float(given.H0.value), 0.5 * matter - dark, dark
-    return tuple(float(number) for number in given)

@@ -27,7 +27,8 @@ from xtendsrc.fit.minimise import NEAR_LIMIT
 from xtendsrc.fit.native import fold, records
 from xtendsrc.fit.parameters import collect
 from xtendsrc.fit.problem import Problem
-from xtendsrc.fit.result import FitResult, Folded
+from xtendsrc.fit.record import Folded
+from xtendsrc.fit.result import FitResult
 from xtendsrc.fit.statistic import resolve
 from xtendsrc.fit.xspecjob import XspecJob, make_job, write_files
 from xtendsrc.fit.xspecscript import parse_result_text, pyxspec_script, xcm_script

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtendsrc.errors import RequestError
 from xtendsrc.fit.ogipfile import write_area, write_matrix, write_spectrum
 from xtendsrc.fit.problem import response_of
 from xtendsrc.fit.ties import NAME, full_name
@@ -152,9 +153,16 @@ def make_job(
         As for `xtendsrc.fit.problem.Problem`.
     options : FitOptions
         Errors asked for.
+
+    Raises
+    ------
+    RequestError
+        If XSPEC cannot be told of the fit.
     """
     size = len(selections)
     models, places = [], []
+    if any(term.bands for term in terms):
+        raise RequestError("XSPEC has one factor for all energies of a spectrum.", 'use engine="native" for several.')
     for source, term in enumerate(terms, 1):
         expression = f"constant*({term.model})" if size > 1 else str(term.model)
         count = len(term.model.parameters) + (size > 1)

@@ -12,13 +12,13 @@ from xtendsrc.errors import RequestError, UnitsError
 from xtendsrc.fit import engines, native
 from xtendsrc.fit.bootstrap import expected_counts, simulate_counts
 from xtendsrc.fit.data import Counts, usual_band
+from xtendsrc.fit.keywords import statement
 from xtendsrc.fit.measured import FittedParameter
 from xtendsrc.fit.minimise import covariance_at
 from xtendsrc.fit.ogipfile import write_dataset
 from xtendsrc.fit.parameters import Term
 from xtendsrc.fit.response import Response
 from xtendsrc.fit.spectrumfile import read_spectrum
-from xtendsrc.fit.statement import statement
 from xtendsrc.fit.ties import full_name
 from xtendsrc.responses.file import read_arf, read_rmf
 
@@ -68,7 +68,7 @@ class SimulatedSpectrum:
     def fit(self, model: str | None = None, **options: Any) -> FitResult:
         """Return the fit of a model, by default of the one it was drawn from, begun at the truth.
 
-        Options are those of `xtendsrc.fit.statement.statement`.
+        Options are those of `xtendsrc.fit.keywords.statement`.
         """
         if model is None:
             options = {"start": dict(self.truth), **options}

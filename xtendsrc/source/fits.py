@@ -9,9 +9,10 @@ from xtendsrc.errors import NoObservationsError, RegionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from xtendsrc.fit.keywords import FitKeywords
     from xtendsrc.products.collection import Products
     from xtendsrc.products.fit.collection import Fits
-    from xtendsrc.products.fit.product import Fit, FitKeywords
+    from xtendsrc.products.fit.product import Fit
     from xtendsrc.products.spectrum.product import Spectrum
 
 
@@ -46,7 +47,7 @@ class SourceFits:
         spectra : mapping, optional
             Further options of `spectra`, such as ``{"background": (3, 5) * u.arcmin}``.
         **options
-            Options of the fit: see `xtendsrc.fit.statement.statement`.
+            Options of the fit: see `xtendsrc.fit.keywords.statement`.
 
         Returns
         -------

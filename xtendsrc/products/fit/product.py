@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from xtendsrc.errors import RequestError
+from xtendsrc.fit.keywords import FitKeywords, statement
 from xtendsrc.fit.resultfile import read_result, write_result
-from xtendsrc.fit.statement import FitStatement, statement
 from xtendsrc.products.base import Product
 from xtendsrc.products.fit.data import as_dataset
 from xtendsrc.products.fit.request import FitRequest
@@ -25,31 +25,12 @@ if TYPE_CHECKING:
     from xtendsrc.fit.data import Dataset
     from xtendsrc.fit.measured import FittedParameter, Measured
     from xtendsrc.fit.result import FitResult
+    from xtendsrc.fit.statement import FitStatement
     from xtendsrc.fit.xspec import XspecPlan
     from xtendsrc.products.spectrum.product import Spectrum
 
 
 VIEWS = "xtendsrc.products.fit.view"
-
-
-class FitKeywords(TypedDict, total=False):
-    """Options of a fit; `xtendsrc.fit.statement.statement` describes them."""
-
-    energy: Any
-    start: Mapping[str, Any] | None
-    freeze: Mapping[str, float] | Iterable[str] | str | None
-    thaw: Iterable[str] | str | None
-    tie: Mapping[str, str] | None
-    limits: Mapping[str, tuple[float, float]] | None
-    vary: Iterable[str] | str | None
-    stat: str
-    group: str | None
-    engine: str
-    errors: str
-    background: Mapping[str, Any] | None
-    abund: str
-    xsect: str
-    cosmology: Any
 
 
 class Fit(Product):
@@ -334,7 +315,7 @@ def fit_spectra(
     background_spectra : mapping of str to Spectrum, optional
         A spectrum of a background alone, by the label of the background model that it is fitted with.
     **options
-        See `xtendsrc.fit.statement.statement`.
+        See `xtendsrc.fit.keywords.statement`.
 
     Returns
     -------

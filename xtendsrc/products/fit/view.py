@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from xtendsrc.fit.result import FitResult, Folded
+    from xtendsrc.fit.record import Folded
+    from xtendsrc.fit.result import FitResult
     from xtendsrc.products.fit.product import Fit
 
 SIZE = (7.6, 5.6)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from astropy.units import Quantity
 
-    from xtendsrc.products.fit.product import Fit, FitKeywords
+    from xtendsrc.fit.keywords import FitKeywords
+    from xtendsrc.products.fit.product import Fit
     from xtendsrc.products.request import Request
     from xtendsrc.products.spectrum.grouped import GroupedSpectrum
 
@@ -296,7 +297,7 @@ class Spectrum(Product):
             In XSPEC's syntax, such as ``"tbabs*powerlaw"``.
         **options
             ``energy``, ``start``, ``freeze``, ``thaw``, ``tie``, ``limits``, ``stat``, ``group``, ``engine``,
-            ``errors``, ``background``, ``abund``, ``xsect``, ``cosmology``: see `xtendsrc.fit.statement.statement`.
+            ``errors``, ``background``, ``abund``, ``xsect``, ``cosmology``: see `xtendsrc.fit.keywords.statement`.
 
         Returns
         -------

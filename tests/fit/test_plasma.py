@@ -5,6 +5,7 @@ import pytest
 from astropy.io import fits
 
 import xtendsrc as xs
+from xtendsrc import cli
 from xtendsrc.errors import InputFileError, TablesMissingError
 from xtendsrc.fit import atomdb as tables_of_atomdb
 from xtendsrc.fit.catalogue import components
@@ -144,6 +145,14 @@ def test_missing_tables_are_told_with_what_brings_them(tmp_path):
     assert "nowhere" in refusal.value.what
     assert "xtendsrc models fetch" in refusal.value.next_step
     assert parse("apec").settings["atomdb"] == ""
+
+
+def test_the_doctor_says_whether_there_are_tables(small, tmp_path, capsys):
+    assert cli.main(["doctor", "--output", str(tmp_path)]) == 0
+    assert f"9.8.7 ({tmp_path})" in capsys.readouterr().out
+    with xs.settings(atomdb=tmp_path / "nowhere"):
+        cli.main(["doctor", "--output", str(tmp_path)])
+    assert "xtendsrc models fetch" in capsys.readouterr().out
 
 
 def test_heasoft_s_tables_are_found(tmp_path, monkeypatch):

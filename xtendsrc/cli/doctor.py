@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from xtendsrc.engines.heasoft.discovery import Installation
 
 PACKAGES = ("numpy", "scipy", "astropy", "regions", "h5py", "matplotlib", "astroquery", "filelock", "tqdm", "httpx")
-OPTIONAL = {"boto3": "download from AWS", "distributed": "Dask clusters"}
+OPTIONAL = {
+    "boto3": "download from AWS",
+    "distributed": "Dask clusters",
+    "xspectrampoline": "components of XSPEC that have no native code",
+}
 NOT_HERE = "-"
 
 
@@ -94,6 +98,7 @@ def findings(headas: str | None, output: Path) -> Iterator[Finding]:
     yield from _packages()
     yield from _heasoft(installed)
     yield from _calibration()
+    yield _plasma()
     yield from _places(output)
 
 
@@ -150,6 +155,17 @@ def _calibration() -> Iterator[Finding]:
         missing = [file.entry.file for file in files if not file.present]
         disables = f"missing: {', '.join(missing)}" if missing else ""
         yield Finding(what, ", ".join(file.entry.file for file in files), disables, how if missing else "")
+
+
+def _plasma() -> Finding:
+    """AtomDB's tables."""
+    from xtendsrc.fit import atomdb
+
+    try:
+        tables = atomdb.find()
+    except XtendsrcError:
+        return Finding("AtomDB", NOT_HERE, "apec and its kin in native fits", "xtendsrc models fetch")
+    return Finding("AtomDB", f"{tables.version} ({tables.root.parent})")
 
 
 def _places(output: Path) -> Iterator[Finding]:

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
+from scipy.stats import poisson
 
 import xtendsrc as xs
 from xtendsrc import simulate
 from xtendsrc.errors import RequestError
+from xtendsrc.events.eventlist import EventList
+from xtendsrc.source import fielddata
 from xtendsrc.source.detection import designation
 
 CENTRE = SkyCoord(83.0, -60.0, unit="deg")
@@ -194,3 +197,64 @@ def test_a_mosaic_holds_all_counts(tree):
 def test_designations_are_cut_off():
     assert designation(SkyCoord("05h31m59.99s", "-60d00m59.9s")) == "J053159.9-600059"
     assert designation(SkyCoord("00h00m00s", "+00d00m01s")) == "J000000.0+000001"
+
+
+def test_the_limiting_rate_is_where_half_of_the_sources_are_detected(dataclass):
+    """Poisson counts of aperture and background at the mapped rate reach the threshold every second time."""
+    limits = dataclass.sensitivity(BAND, fraction=0.7, chance=1e-3)
+    x, y = limits.wcs.world_to_pixel(place(-3, -6))
+    limit = limits.data[round(float(y)), round(float(x))]
+    found = dataclass.photometry(place(-3, -6), fraction=0.7, energy=BAND)
+    background, effective = found["background"][0], found["effective"].to_value("s")[0]
+    counts = np.random.default_rng(3).poisson(background + limit * effective, 4000)
+    detected = np.mean(poisson.sf(counts - 1, background) <= 1e-3)
+    assert detected == pytest.approx(0.5, abs=0.2)  # the background of one annulus of the field is uncertain by 5 %
+    assert np.isnan(limits.data[0, 0])
+    assert limits.data[round(float(y)), round(float(x))] < np.nanpercentile(limits.data, 90)
+
+
+def test_a_hardness_map_is_that_of_the_counts(dataclass):
+    ratio, error = dataclass.hardness_map((0.5, 2) * u.keV, (2, 7) * u.keV, binning=8)
+    x, y = ratio.wcs.world_to_pixel(CENTRE)
+    events = dataclass.events
+    sky = dataclass.geometry.icrs_to_sky(CENTRE)
+    near = events.good & (np.hypot(events["X"] - sky[0], events["Y"] - sky[1]) < 20)
+    soft = np.sum(near & (events["PI"] >= 83) & (events["PI"] < 333))
+    hard = np.sum(near & (events["PI"] >= 333) & (events["PI"] < 1167))
+    expected = (hard - soft) / (hard + soft)
+    found = ratio.data[round(float(y)), round(float(x))]
+    assert abs(found - expected) < 3 * error.data[round(float(y)), round(float(x))]
+    assert np.isnan(ratio.data[0, 0])
+
+
+def test_samples_from_regions_and_in_pages(tree, tmp_path):
+    path = tmp_path / "two.reg"
+    path.write_text('icrs\ncircle(83.0,-60.0,60")\ncircle(83.166,-59.933,45")\n')
+    two = xs.Sample.from_regions(path, archive=tree / "XRISM", output=tree / "out")
+    assert two.names == ["region 1", "region 2"]
+    assert two[1].radius.to_value("arcsec") == pytest.approx(45)
+    axes = two.view(energy=BAND, per_page=1, page=2)
+    assert np.size(axes) == 1
+    with pytest.raises(RequestError, match="no page"):
+        two.view(page=3, per_page=1)
+    path.write_text('icrs\nbox(83.0,-60.0,60",60",0)\n')
+    with pytest.raises(RequestError, match="not a circle"):
+        xs.Sample.from_regions(path, archive=tree / "XRISM", output=tree / "out")
+
+
+def test_sources_of_one_field_share_what_is_read(tree, positions, monkeypatch):
+    """Twenty sources in two observations: each event file is opened once, each exposure map read once."""
+    fielddata._live.cache_clear()
+    opened, maps = [], []
+    read, live = EventList.read.__func__, fielddata.live_map
+    monkeypatch.setattr(EventList, "read", classmethod(lambda cls, *a: opened.append(a) or read(cls, *a)))
+    monkeypatch.setattr(fielddata, "live_map", lambda *a: maps.append(a) or live(*a))
+    table = QTable({"name": [f"s{n}" for n in range(20)]})
+    rng = np.random.default_rng(2)
+    sky = SkyCoord([place(*rng.uniform(-6, 6, 2)) for _ in range(20)])
+    table["ra"], table["dec"] = sky.ra, sky.dec
+    sample = xs.Sample.from_table(table, archive=tree / "XRISM", output=tree / "out")
+    rows = sample.photometry(energy=BAND)
+    assert len(rows) >= 30
+    assert len(opened) == 2
+    assert fielddata._live.cache_info().misses == 2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xtendsrc.source.annuli import AnnularSpectra
     from xtendsrc.source.dataclass import DataClass
     from xtendsrc.source.joined import JoinedCurve
-    from xtendsrc.source.mosaics import Mosaic
+    from xtendsrc.source.mosaics import Layer, Mosaic
     from xtendsrc.source.source import Source
     from xtendsrc.source.surface import SurfaceProfile
 
@@ -131,6 +131,69 @@ class DataClassMeasurements:
         sizes = Finder.scales if scales is None else tuple(arcminutes(s) for s in scales)
         finder = Finder(false_alarms=false_alarms, binning=binning, scales=sizes, trials=trials, seed=seed)
         return detect_sources(_dataclass(self), finder, energy, channels, gti=gti, grades=grades)
+
+    def sensitivity(
+        self,
+        energy: Any = None,
+        *,
+        fraction: float = 0.7,
+        chance: float = 1.35e-3,
+        completeness: float = 0.5,
+        binning: int = 8,
+        **selected: Any,
+    ) -> Layer:
+        """Map the rate at which a point source is detected.
+
+        Parameters
+        ----------
+        energy : Quantity of two energies, optional
+            The band; 0.5-10 keV if not given.
+        fraction : float
+            Part of the nominal PSF within the aperture.
+        chance : float
+            Probability at most of as many counts from background alone for a detection.
+        completeness : float
+            Probability that a source of the limiting rate is detected.
+        binning : int
+            SKY pixels on a side of a pixel of the map.
+        **selected
+            ``channels``, ``gti``, ``grades`` as for `image`.
+
+        Returns
+        -------
+        Layer
+            ``data`` in counts/s of the whole source, NaN without exposure; ``wcs``.
+        """
+        from xtendsrc.measure.photometry import Threshold
+        from xtendsrc.source.maps import sensitivity_map
+
+        threshold = Threshold(chance, completeness)
+        return sensitivity_map(_dataclass(self), fraction, threshold, binning, energy=energy, **selected)
+
+    def hardness_map(
+        self, soft: Quantity, hard: Quantity, *, binning: int = 4, least: float = 50.0, **selected: Any
+    ) -> tuple[Layer, Layer]:
+        """Map the hardness ratio (H - S) / (H + S) of counts, in circles that grow until they hold enough of them.
+
+        Parameters
+        ----------
+        soft, hard : Quantity of two energies
+            The bands.
+        binning : int
+            SKY pixels on a side of a pixel of the map.
+        least : float
+            Counts of both bands that a circle must hold; where one of 3 arcmin does not, the map is NaN.
+        **selected
+            ``gti``, ``grades`` as for `image`.
+
+        Returns
+        -------
+        ratio, error : Layer
+            The map, background included, and its standard deviation.
+        """
+        from xtendsrc.source.maps import hardness
+
+        return hardness(_dataclass(self), soft, hard, binning, least, **selected)
 
 
 class SourceMeasurements:

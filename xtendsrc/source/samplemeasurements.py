@@ -58,18 +58,94 @@ class SampleMeasurements:
         NoObservationsError
             If nothing is detected.
         """
-        from xtendsrc.registry import Registry
-        from xtendsrc.source.catalogue import Catalogue
         from xtendsrc.source.detection import Finder, merged, search_archive, sources_of
 
-        registry = Registry(output)
-        catalogue = Catalogue(archive, registry)
+        shared = _shared(archive, output)
         finder, selected = Finder.taken_from(how)
-        tables, failures = search_archive(catalogue.observations.values(), finder, **selected)
+        tables, failures = search_archive(shared["archive"].observations.values(), finder, **selected)
         table = merged(tables)
-        made = cast("type[Sample]", cls)(sources_of(table, radius, archive=catalogue, output=registry))
+        made = cast("type[Sample]", cls)(sources_of(table, radius, **shared))
         made.failures, made.detections = failures, table
         return cast("Self", made)
+
+    @classmethod
+    def from_names(cls, names: Sequence[str], *, archive: str | Path, output: str | Path, **options: Any) -> Self:
+        """Make a sample of point sources from names that a resolver knows.
+
+        Parameters
+        ----------
+        names : sequence of str
+            For example ``["Perseus Cluster", "LMC N132D"]``.
+        archive, output, **options
+            As for `Source`.
+        """
+        from xtendsrc.source.source import PointSource
+
+        shared = _shared(archive, output)
+        return cast("Self", cast("type[Sample]", cls)(PointSource(name, **shared, **options) for name in names))
+
+    @classmethod
+    def from_regions(cls, regions: Any, *, archive: str | Path, output: str | Path, **options: Any) -> Self:
+        """Make a sample of the circles of a region file: point sources, each with the circle as its region.
+
+        Parameters
+        ----------
+        regions : path or region
+            In ICRS, as `RegionSet.of` takes them; what is excluded is left out.
+        archive, output, **options
+            As for `Source`.
+
+        Raises
+        ------
+        RequestError
+            If a region is no circle, or in pixels.
+        """
+        import astropy.units as u
+        from astropy.coordinates import SkyCoord
+
+        from xtendsrc.regions import RegionSet
+        from xtendsrc.source.source import PointSource
+
+        found, shared, sources = RegionSet.of(regions), _shared(archive, output), []
+        for number, shape in enumerate(found.included, start=1):
+            if found.frame != "icrs" or shape.name != "circle":
+                raise RequestError(
+                    f"Region {number} is a {shape.name} in {found.frame}, not a circle in ICRS.",
+                    "give circles on the sky, or declare an ExtendedSource with region=.",
+                )
+            ra, dec, radius = shape.values
+            position = SkyCoord(ra, dec, unit="deg")
+            sources.append(PointSource(position, radius * u.deg, name=f"region {number}", **shared, **options))
+        return cast("Self", cast("type[Sample]", cls)(sources))
+
+    def view(self, page: int = 1, *, per_page: int = 12, energy: Any = None, binning: int = 4, **options: Any) -> Any:
+        """Draw one image around each source, so many a page, and return the axes.
+
+        Parameters
+        ----------
+        page, per_page : int
+            Which page, from 1, and how many sources it shows.
+        energy, binning
+            Of the images; of a source's data classes the first is shown.
+        **options
+            As for views of images; ``zoom_in`` is True if not given.
+
+        Raises
+        ------
+        RequestError
+            If there is no such page.
+        """
+        from xtendsrc.products.collection import Products
+
+        sample = _sample(self)
+        pages = -(-len(sample) // per_page)
+        if not 1 <= page <= pages:
+            raise RequestError(f"There is no page {page} of {len(sample)} sources.", f"choose one within 1..{pages}.")
+        shown = sample[(page - 1) * per_page : page * per_page]
+        images = shown.images(energy=energy, binning=binning)
+        first = {image.source: image for image in reversed(images)}
+        chosen = Products(first[source.name] for source in shown if source.name in first)
+        return chosen.view(**{"zoom_in": True, "view_regions": True, **options})
 
     def photometry(self, **options: Any) -> QTable:
         """Measure every source in every data class that holds it; each event list and exposure map is read once.
@@ -113,6 +189,15 @@ class SampleMeasurements:
         """The sources for which a function returns True."""
         sample = _sample(self)
         return type(sample)(s for s in sample if keep(s))
+
+
+def _shared(archive: str | Path, output: str | Path) -> dict[str, Any]:
+    """The catalogue and the registry that the sources of a sample share."""
+    from xtendsrc.registry import Registry
+    from xtendsrc.source.catalogue import Catalogue
+
+    registry = Registry(output)
+    return {"archive": Catalogue(archive, registry), "output": registry}
 
 
 def _sample(measured: SampleMeasurements) -> Sample:

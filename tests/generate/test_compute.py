@@ -194,6 +194,24 @@ def test_what_an_engine_remarks_is_logged(full, caplog):
     assert "10 s is not a multiple of the frame time 4 s" in caplog.text
 
 
+def test_repeated_remarks_and_failures_are_one_line_a_batch(full, caplog, tmp_path):
+    curves = full.lightcurves(bin=[10, 14, 18] * u.s, channels=[(83, 332), (333, 999)])
+    with caplog.at_level("WARNING", logger="xtendsrc"):
+        report = xs.compute(curves)
+    (line,) = (r.getMessage() for r in caplog.records)
+    assert line.startswith("900001010 300000a0 lightcurve_")
+    assert "(and 5 more products): " in line
+    assert line.endswith(report.made[0].warnings[0])
+    off = [tmp_path / f"off{n}.reg" for n in range(4)]
+    for number, path in enumerate(off):
+        path.write_text(f"physical\ncircle(-{500 + number},-500,20)\n")
+    with pytest.warns(XtendsrcWarning, match="4 failed") as caught:
+        report = xs.compute([full.spectrum(region=path) for path in off])
+    assert len(report.failed) == 4
+    assert len(str(caught[0].message).splitlines()) == 2
+    assert "(and 3 more products)" in str(caught[0].message)
+
+
 def test_sources_travel(source):
     """Also after their observations were looked up."""
     image = source.image(obs_id="900001010")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from xtendsrc.errors import BatchError, ProductError
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +97,14 @@ class Report:
     def __len__(self) -> int:
         return len(self.outcomes)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What the engines remarked on the products that were made, each kind of remark in one line."""
+        return _lines([(o, warning) for o in self.outcomes for warning in o.warnings])
+
     def __repr__(self) -> str:
         counts = f"{len(self.made)} made, {len(self.ready)} ready, {len(self.failed)} failed"
-        lines = [f"  {_sentence(o)}" for o in self.failed[:20]]
+        lines = [f"  {line}" for line in _lines([(o, o.reason) for o in self.failed])[:20]]
         return "\n".join([f"<{len(self)} products: {counts}>", *lines])
 
     def _repr_html_(self) -> str:
@@ -107,6 +115,23 @@ class Report:
         return f"<table><caption>{escape(repr(self).splitlines()[0])}</caption>{rows}</table>"
 
 
+def _lines(said: list[tuple[Outcome, str]]) -> list[str]:
+    """Say what is said of several products once: sentences that differ in numbers alone count as the same."""
+    groups: dict[str, list[tuple[Outcome, str]]] = {}
+    for outcome, text in said:
+        groups.setdefault(NUMBER.sub("#", text), []).append((outcome, text))
+    lines = []
+    for members in groups.values():
+        outcome, text = members[0]
+        more = len({o.key for o, _ in members}) - 1
+        others = f" (and {more} more product{'s' if more > 1 else ''})" if more else ""
+        lines.append(f"{_name(outcome)}{others}: {text}")
+    return lines
+
+
+def _name(outcome: Outcome) -> str:
+    return " ".join(x for x in (outcome.source, outcome.obs_id, outcome.dataclass, outcome.product) if x)
+
+
 def _sentence(outcome: Outcome) -> str:
-    where = " ".join(x for x in (outcome.source, outcome.obs_id, outcome.dataclass, outcome.product) if x)
-    return f"{where}: {outcome.reason}"
+    return f"{_name(outcome)}: {outcome.reason}"

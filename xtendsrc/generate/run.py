@@ -134,6 +134,8 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
             stop_tasks()
         workers.close(cancel=cancelled)
         batch_reporter.close()
+        for line in Report(outcomes).remarks:
+            logger.warning("%s", line)
         for registry in {str(s.target.registry.root): s.target.registry for s in runnable}.values():
             registry.fold()
     return outcomes
@@ -231,6 +233,4 @@ class _Schedule:
         self._pending_keys.discard((outcome.root, outcome.key))
         if outcome.result == "failed":
             self._bad.add(outcome.key)
-        for warning in outcome.warnings:
-            logger.warning("%s %s %s: %s", outcome.obs_id, outcome.dataclass, outcome.product, warning)
         self._progress.done(outcome)

@@ -230,7 +230,7 @@ def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
     request = step.request
     if isinstance(error, TaskCancelledError):
         return outcome_of(step, "failed", reason=reason, seconds=seconds, log=log)
-    logger.error("%s %s %s: %s", request.obs_id, request.dataclass, request.label, reason)
+    logger.info("%s %s %s: %s", request.obs_id, request.dataclass, request.label, reason)
     if not isinstance(error, OSError):
         step.target.registry.fail(_record(step, engine=step.engine, log=log, wall_time=seconds), reason)
     return outcome_of(step, "failed", reason=reason, seconds=seconds, log=log)

@@ -44,6 +44,37 @@ def test_full_window_circle(detx, dety):
         assert not disc.contains(x, y).any()
 
 
+def off_axis(x, y):
+    """Arcmin from the optical axis, by Pythagoras (OPTDETX 733, OPTDETY 731)."""
+    return np.hypot(np.asarray(x) - 733, np.asarray(y) - 731) / ARCMIN
+
+
+@pytest.mark.parametrize(("detx", "dety"), [(1250, 1300), (500, 850), (800, 880), (600, 700)])
+def test_the_background_has_the_vignetting_of_the_source(detx, dety):
+    """Of all circles of the rows that keep clear of the source, none has an off-axis angle more like the source's."""
+    chip = next(b for b in active_area("300000a0") if b.contains(detx, dety))
+    x, y = on_detector(automatic(place(detx=detx, dety=dety)).region)
+    row = float((x.min() + x.max()) / 2)
+    centres = np.arange(chip.dety[0] + 3 * ARCMIN, chip.dety[1] - 3 * ARCMIN)
+    clear = np.hypot(centres - dety, row - detx) >= 6 * ARCMIN
+    for disc in CALIBRATION_SOURCES:
+        clear &= np.hypot(row - disc.x, centres - disc.y) >= disc.radius + 3 * ARCMIN
+    unlike = abs(off_axis(row, centres[clear]) - off_axis(detx, dety))
+    chosen_unlike = abs(off_axis(row, (y.min() + y.max()) / 2) - off_axis(detx, dety))
+    assert chosen_unlike <= unlike.min() + 0.1
+    assert unlike.max() > unlike.min() + 0.5  # the choice matters
+
+
+@pytest.mark.parametrize("arcmin", [1, 3, 5, 7])
+def test_the_background_begins_outside_the_source(arcmin):
+    """An arcmin of room where the CCD has it, never less than nothing, and a remark where it is less."""
+    found = automatic(place(detx=700, dety=500, radius=arcmin * ARCMIN))
+    x, y = on_detector(found.region)
+    nearest = np.hypot(x - 700, y - 500).min() / ARCMIN
+    assert nearest >= arcmin - 0.02
+    assert (nearest >= max(arcmin + 1, 3) - 0.02) == (not found.remarks)
+
+
 def test_interlopers_are_avoided():
     free = automatic(place()).region
     x, y = on_detector(free)

@@ -1,10 +1,14 @@
 """The code in README and pages runs as it is printed: a page goes on from the five-minute start."""
 
+import ast
 import gzip
 import re
 from pathlib import Path
 
 import pytest
+
+from xtendsrc.products import Products
+from xtendsrc.products.base import Product
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -20,14 +24,31 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def run(page, names):
-    """Run the blocks of a page one after the other; line numbers of errors are those of the page."""
+    """Run the blocks of a page one after the other; line numbers of errors are those of the page.
+
+    Gives the names that the page assigns.
+    """
     import matplotlib.pyplot as plt
 
+    assigned = set()
     text = (ROOT / page).read_text(encoding="utf-8")
     for block in BLOCK.finditer(text):
         lines = "\n" * text[: block.start(1)].count("\n")
-        exec(compile(lines + block.group(1), page, "exec"), names)
+        tree = ast.parse(lines + block.group(1), page)
+        exec(compile(tree, page, "exec"), names)
+        targets = [target for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
+        assigned |= {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
         plt.close("all")
+    return assigned
+
+
+def products_of(names):
+    """Products among the values of names, also in collections of them."""
+    for value in names.values():
+        if isinstance(value, Product):
+            yield value
+        elif isinstance(value, Products):
+            yield from value
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +73,17 @@ def test_start_makes_what_it_says(started):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != START])
-def test_page(page, started, monkeypatch):
+def test_page(page, started, monkeypatch, capsys):
     directory, names = started
     monkeypatch.chdir(directory)
-    run(page, dict(names))
+    mine = dict(names)
+    assigned = run(page, mine)
+    assert assigned <= mine.keys()
+    failed = {p.request.label for p in products_of(mine) if p.status == "failed"}
+    assert failed == set()
+    printed = capsys.readouterr().out
+    assert assigned or printed
+    assert "Traceback" not in printed
 
 
 def test_every_command_is_on_the_page_of_commands():

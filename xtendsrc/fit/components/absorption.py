@@ -129,7 +129,7 @@ def _tbabs_sigma(grid: Grid, abund: str, total: Callable[[Array, str], Array]) -
     """
     mean = total(_per_element("tbabs", grid, abund), abund)
     narrow = _narrow()
-    averaged = np.log(total(_per_element("tbabs", narrow, abund), abund))
+    averaged = narrow.remember((abund, total), lambda: np.log(total(_per_element("tbabs", narrow, abund), abund)))
     centre = np.exp(np.interp(np.log(grid.centre), np.log(narrow.centre), averaged))
     lines = np.any([(low < grid.centre) & (grid.centre < high) for low, high in RESONANCES], axis=0)
     return np.where(lines, centre, mean)

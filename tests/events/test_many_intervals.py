@@ -18,9 +18,9 @@ from xtendsrc.events.selection import Selection
 from xtendsrc.instrument.frames import timing_of
 from xtendsrc.measure.attitude import Attitude, attitude_bins
 from xtendsrc.measure.detector import Flickering
+from xtendsrc.measure.lightcurve import bins_over, rates
 from xtendsrc.products.arf.request import ARFRequest
 from xtendsrc.products.expmap.request import ExpMapRequest
-from xtendsrc.products.lightcurve.native import bins_over, rates
 from xtendsrc.products.lightcurve.request import LightCurveRequest
 from xtendsrc.products.netcurve.request import NetCurveRequest
 from xtendsrc.products.rmf.request import RMFRequest

@@ -117,8 +117,3 @@ def test_bands_may_be_pairs_of_quantities():
             quantities.bands(energy, None)
     with pytest.raises(RequestError, match="Next step"):
         quantities.selection([(0.6, 2), (2, 10)] * u.keV)
-
-
-def test_an_engine_that_does_not_exist_is_refused():
-    with pytest.raises(RequestError, match="auto, heasoft, native"):
-        quantities.engine_name("numpy")

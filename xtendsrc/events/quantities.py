@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import GTIError, RequestError, UnitsError
 from xtendsrc.events.selection import Selection
-from xtendsrc.settings import EngineName
 
 if TYPE_CHECKING:
     from xtendsrc.events.gti import GTI
@@ -71,19 +70,6 @@ def _channel_pair(channels: Any) -> tuple[int, int]:
             f"channels={channels!r} are not a first and a last channel.", "give (first, last), both inclusive."
         ) from error
     return first, last
-
-
-def engine_name(engine: str) -> str:
-    """Give the name of an engine back if there is such a one.
-
-    Raises
-    ------
-    RequestError
-        If there is none.
-    """
-    if engine not in get_args(EngineName):
-        raise RequestError(f"engine={engine!r} is unknown.", f"choose one of {', '.join(get_args(EngineName))}.")
-    return engine
 
 
 def bands(energy: Any, channels: Any) -> list[dict[str, Any]]:

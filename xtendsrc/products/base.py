@@ -159,6 +159,21 @@ class Product:
         """The engine asked for: ``auto``, ``heasoft`` or ``native``; `provenance` says which one made it."""
         return self._target.engine if self._target else "auto"
 
+    def __eq__(self, other: object) -> bool:
+        """Products are equal if they are the same statement, kept in the same directory, or the same file."""
+        if not isinstance(other, Product):
+            return NotImplemented
+        return self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[Any, ...]:
+        if self._request is None or self._target is None:
+            return type(self), self._file if self._file is not None else id(self)
+        return type(self), self._request.key, str(self._target.registry.root)
+
     # --- state --------------------------------------------------------------------------------------------------
 
     @property

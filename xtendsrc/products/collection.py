@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from xtendsrc.errors import RequestError
 from xtendsrc.events.quantities import seconds
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from xtendsrc.generate import Report
     from xtendsrc.products.base import Product
 
+P = TypeVar("P", bound="Product", covariant=True)
 
-class Products(Sequence["Product"]):
+
+class Products(Sequence[P]):
     """A frozen sequence of products; indexing by a slice or `select` gives another one.
 
     Parameters
@@ -27,14 +29,14 @@ class Products(Sequence["Product"]):
         The products, in the order they are kept.
     """
 
-    def __init__(self, products: Iterable[Product]) -> None:
+    def __init__(self, products: Iterable[P]) -> None:
         self._products = tuple(products)
 
     @overload
-    def __getitem__(self, index: int) -> Product: ...
+    def __getitem__(self, index: int) -> P: ...
     @overload
-    def __getitem__(self, index: slice) -> Products: ...
-    def __getitem__(self, index: int | slice) -> Product | Products:
+    def __getitem__(self, index: slice) -> Products[P]: ...
+    def __getitem__(self, index: int | slice) -> P | Products[P]:
         if isinstance(index, slice):
             return Products(self._products[index])
         return self._products[index]
@@ -42,10 +44,10 @@ class Products(Sequence["Product"]):
     def __len__(self) -> int:
         return len(self._products)
 
-    def __add__(self, other: Iterable[Product]) -> Products:
+    def __add__(self, other: Iterable[Any]) -> Products[Any]:
         return Products((*self._products, *other))
 
-    def select(self, **wanted: Any) -> Products:
+    def select(self, **wanted: Any) -> Products[P]:
         """Keep the products whose attributes, or request fields, have the values given.
 
         Parameters

@@ -13,10 +13,14 @@ from xtendsrc.errors import InputNotFoundError, XtendsrcError
 from xtendsrc.events.eventlist import EventList, read_header
 from xtendsrc.events.header import check_identity
 from xtendsrc.instrument import DataClassCode, Geometry, active_area, contained
-from xtendsrc.source import region_products
+from xtendsrc.products.collection import Products
 from xtendsrc.source.measurements import DataClassMeasurements
+from xtendsrc.source.rawproducts import P, RawProducts
+from xtendsrc.source.requests import products
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from astropy.coordinates import SkyCoord
     from astropy.io.fits import Header
     from astropy.units import Quantity
@@ -24,14 +28,14 @@ if TYPE_CHECKING:
     from xtendsrc.archive.layout import DataClassFiles
     from xtendsrc.events.gti import GTI
     from xtendsrc.instrument import Rectangle
-    from xtendsrc.products import ExpMap, Image, LightCurve, Products, Spectrum
     from xtendsrc.registry import Registry
     from xtendsrc.source.observation import Observation
+    from xtendsrc.source.requests import Statement
 
 SAMPLES = 1_000_000
 
 
-class DataClass(DataClassMeasurements):
+class DataClass(RawProducts, DataClassMeasurements):
     """One CCD and read-out configuration of an observation.
 
     Made by `Observation.dataclasses`. Nothing is read before it is asked for; the event list is read once, by whichever
@@ -178,158 +182,8 @@ class DataClass(DataClassMeasurements):
 
     # --- products ------------------------------------------------------------------------------------------------
 
-    def image(
-        self,
-        energy: Any = None,
-        *,
-        channels: tuple[int, int] | None = None,
-        binning: int = 1,
-        frame: str = "SKY",
-        gti: Any = None,
-        grades: Any = None,
-        engine: str = "auto",
-    ) -> Image:
-        """Declare one counts image of the whole field.
-
-        Parameters
-        ----------
-        energy : Quantity of two energies, optional
-            The band, 0.5-10 keV if neither it nor ``channels`` is given.
-        channels : (int, int), optional
-            First and last PI channel, inclusive, instead of ``energy``.
-        binning : int
-            Pixels on a side of an image pixel (1).
-        frame : {"SKY", "DET"}
-            The grid (SKY).
-        gti : GTI, path, table or pairs, optional
-            Good times that are ANDed with the file's.
-        grades : iterable of int, optional
-            Event grades to keep.
-        engine : {"auto", "heasoft", "native"}
-            What makes it.
-        """
-        return region_products.image(
-            self,
-            energy=energy,
-            channels=channels,
-            binning=binning,
-            frame=frame,
-            gti=gti,
-            grades=grades,
-            engine=engine,
-        )
-
-    def images(self, energy: Any = None, **options: Any) -> Products:
-        """Declare images of several bands and binnings: lists of what `image` takes."""
-        return region_products.images(self, energy=energy, **options)
-
-    def expmap(
-        self,
-        delta: Any = None,
-        numphi: int | None = None,
-        frame: str = "SKY",
-        binning: int = 1,
-        mask_calibration: bool = True,
-        engine: str = "auto",
-        *,
-        gti: Any = None,
-    ) -> ExpMap:
-        """Declare the exposure map, in seconds.
-
-        Parameters
-        ----------
-        delta : float or Quantity, optional
-            Radial size of the attitude bins in arcmin; chosen from the measured wander if not given.
-        numphi : int, optional
-            Azimuth bins in the first annulus.
-        frame, binning, gti, engine
-            As for `image`; a binned map holds means, not sums.
-        mask_calibration : bool
-            Whether the calibration-source discs get no exposure (True).
-        """
-        return region_products.expmap(
-            self,
-            delta=delta,
-            numphi=numphi,
-            frame=frame,
-            binning=binning,
-            mask_calibration=mask_calibration,
-            engine=engine,
-            gti=gti,
-        )
-
-    def lightcurve(
-        self,
-        region: Any = None,
-        *,
-        energy: Any = None,
-        channels: tuple[int, int] | None = None,
-        bin: Any = None,
-        min_fraction: float = 0.0,
-        start: Any = None,
-        gti: Any = None,
-        grades: Any = None,
-        exclude_calibration: bool = False,
-        engine: str = "auto",
-    ) -> LightCurve:
-        """Declare the light curve of a region, or of the whole field, exactly as given.
-
-        Parameters
-        ----------
-        region : RegionSet, regions.Region, list of them, or path, optional
-            On the sky (ICRS) or in SKY pixels.
-        bin : Quantity
-            Width of a bin (200 s).
-        energy, channels, gti, grades, engine
-            As for `image`; the default band is 0.6-10 keV.
-        min_fraction : float
-            Bins with less of their width inside the good times are left out (0 keeps all that have any).
-        start : float or Time, optional
-            Start of the first bin, mission seconds or absolute; the first good time if not given.
-        exclude_calibration : bool
-            Whether the calibration-source discs are taken out (False).
-        """
-        return region_products.lightcurve(
-            self,
-            region=region,
-            energy=energy,
-            channels=channels,
-            bin=bin,
-            min_fraction=min_fraction,
-            start=start,
-            gti=gti,
-            grades=grades,
-            exclude_calibration=exclude_calibration,
-            engine=engine,
-        )
-
-    def lightcurves(self, region: Any = None, **options: Any) -> Products:
-        """Declare light curves of several bands and bin widths."""
-        return region_products.lightcurves(self, region=region, **options)
-
-    def spectrum(
-        self,
-        region: Any = None,
-        exclude_calibration: bool = False,
-        *,
-        gti: Any = None,
-        grades: Any = None,
-        engine: str = "auto",
-    ) -> Spectrum:
-        """Declare the counts spectrum of a region, or of the whole field, on all 4096 channels.
-
-        Parameters
-        ----------
-        region : RegionSet, regions.Region, list of them, or path, optional
-            On the sky (ICRS) or in SKY pixels.
-        exclude_calibration : bool
-            Whether the calibration-source discs are taken out (False).
-        gti, grades, engine
-            As for `image`. There is no energy cut: the channels must match those of the response.
-        """
-        return region_products.spectrum(
-            self, region=region, exclude_calibration=exclude_calibration, gti=gti, grades=grades, engine=engine
-        )
+    def _declared(self, cls: type[P], state: Callable[..., Statement], options: Mapping[str, Any]) -> Products[P]:
+        return Products(products(cls, self, state, options))
 
     # --- looks ---------------------------------------------------------------------------------------------------
 

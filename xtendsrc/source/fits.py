@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 from xtendsrc.errors import NoObservationsError, RegionError
+from xtendsrc.source.scienceproducts import SourceProducts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from xtendsrc.fit.keywords import FitKeywords
-    from xtendsrc.products.collection import Products
     from xtendsrc.products.fit.collection import Fits
     from xtendsrc.products.fit.product import Fit
-    from xtendsrc.products.spectrum.product import Spectrum
 
 
-class SourceFits:
+class SourceFits(SourceProducts):
     """What a source does with the spectra of all its data classes together."""
-
-    if TYPE_CHECKING:
-
-        def spectra(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
-            """Declare the spectra; a source has it."""
 
     def fit(
         self,
@@ -57,7 +51,7 @@ class SourceFits:
         from xtendsrc.products.fit.product import fit_spectra
 
         declared = self.spectra(obs_id=obs_id, dataclass=dataclass, response=response, **(spectra or {}))
-        return fit_spectra([cast("Spectrum", spectrum) for spectrum in declared], model, **options)
+        return fit_spectra(declared, model, **options)
 
 
 class SampleFits:

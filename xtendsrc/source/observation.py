@@ -7,22 +7,28 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.archive.layout import CLEANED, ObservationFiles, discover
 from xtendsrc.errors import UnknownDataClassError, XtendsrcError
 from xtendsrc.events.filebytes import encrypted
+from xtendsrc.products.collection import Products
 from xtendsrc.source.dataclass import DataClass
+from xtendsrc.source.rawproducts import P, RawProducts
+from xtendsrc.source.requests import products
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from astropy.coordinates import SkyCoord
 
     from xtendsrc.registry import Registry
+    from xtendsrc.source.requests import Statement
 
 logger = logging.getLogger(__name__)
 
 
-class Observation:
+class Observation(RawProducts):
     """One ObsID on disk.
 
     Parameters
@@ -107,6 +113,9 @@ class Observation:
             except (XtendsrcError, OSError) as error:
                 logger.warning("%s %s is left out: %s", self.obs_id, dc.code, error)
         return found
+
+    def _declared(self, cls: type[P], state: Callable[..., Statement], options: Mapping[str, Any]) -> Products[P]:
+        return Products(made for dc in self.dataclasses.values() for made in products(cls, dc, state, options))
 
     def __repr__(self) -> str:
         return f"<Observation {self.obs_id}: {', '.join(self.dataclasses)}>"

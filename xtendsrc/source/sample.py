@@ -18,6 +18,7 @@ from xtendsrc.products.collection import Products
 from xtendsrc.source.fits import SampleFits
 from xtendsrc.source.interlopers import Interlopers
 from xtendsrc.source.samplemeasurements import SampleMeasurements, checked_index
+from xtendsrc.source.scienceproducts import ManyProducts, P, Selector
 from xtendsrc.source.source import ExtendedSource, PointSource, Source
 from xtendsrc.source.sourcetable import (
     column_of,
@@ -30,12 +31,14 @@ from xtendsrc.source.sourcetable import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from astropy.table import Table
 
+    from xtendsrc.source.requests import Statement
 
-class Sample(SampleMeasurements, SampleFits, Sequence[Source]):
+
+class Sample(ManyProducts, SampleMeasurements, SampleFits, Sequence[Source]):
     """A frozen sequence of sources.
 
     Parameters
@@ -114,29 +117,20 @@ class Sample(SampleMeasurements, SampleFits, Sequence[Source]):
 
     # --- products ------------------------------------------------------------------------------------------------
 
-    def images(self, **options: Any) -> Products:
-        """Declare the images of every source; see `Source.images`."""
-        return self._each("images", options)
-
-    def expmaps(self, **options: Any) -> Products:
-        """Declare the exposure maps of every source; see `Source.expmaps`."""
-        return self._each("expmaps", options)
-
-    def lightcurves(self, **options: Any) -> Products:
-        """Declare the net light curves of every source; see `Source.lightcurves`."""
-        return self._each("lightcurves", options)
-
-    def spectra(self, **options: Any) -> Products:
-        """Declare the spectra of every source; see `Source.spectra`."""
-        return self._each("spectra", options)
-
-    def _each(self, method: str, options: dict[str, Any]) -> Products:
-        """Collect the products of all sources; one that cannot declare any is noted and left out."""
+    def _declared(
+        self,
+        cls: type[P],
+        state: Callable[..., Statement],
+        options: Mapping[str, Any],
+        obs_id: Selector = None,
+        dataclass: Selector = None,
+    ) -> Products[P]:
+        """Return the products of all sources; one that cannot declare any is noted and left out."""
         self.failures = {}
-        many = []
+        many: list[P] = []
         for source in self._sources:
             try:
-                many.extend(getattr(source, method)(**options))
+                many.extend(source._declared(cls, state, options, obs_id, dataclass))
             except XtendsrcError as error:
                 self.failures[source.name] = str(error)
             else:
@@ -144,7 +138,8 @@ class Sample(SampleMeasurements, SampleFits, Sequence[Source]):
         if self.failures and not many:
             name, reason = next(iter(self.failures.items()))
             raise NoObservationsError(
-                f"None of the {len(self)} sources can have {method}; {name}: {reason}", "see the sample's failures."
+                f"None of the {len(self)} sources can have a product of kind {cls.kind}; {name}: {reason}",
+                "see the sample's failures.",
             )
         return Products(many)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from copy import copy
+from fnmatch import fnmatchcase
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -18,12 +19,13 @@ from xtendsrc.errors import AmbiguousProductError, NoObservationsError, RegionEr
 from xtendsrc.events.quantities import arcminutes
 from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
-from xtendsrc.source import source_products
+from xtendsrc.source import placement
 from xtendsrc.source.astronomy import SkyObject, nearest
 from xtendsrc.source.filenames import safe_name
 from xtendsrc.source.fits import SourceFits
 from xtendsrc.source.interlopers import Interlopers
 from xtendsrc.source.measurements import SourceMeasurements
+from xtendsrc.source.requests import products
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,16 +34,26 @@ if TYPE_CHECKING:
     from astropy.cosmology import FLRW
     from astropy.units import Quantity
 
-    from xtendsrc.products.base import Product
     from xtendsrc.registry import Registry
     from xtendsrc.source.catalogue import Catalogue
     from xtendsrc.source.dataclass import DataClass
     from xtendsrc.source.observation import Observation
+    from xtendsrc.source.requests import Statement
+    from xtendsrc.source.scienceproducts import P, Selector
 
 logger = logging.getLogger(__name__)
 
 FIELD_DEGREES = 0.5
 """No place on the CCDs is farther from the pointing."""
+
+
+def selected(asked: str | int, name: str) -> bool:
+    """Return whether an ObsID (nine digits, also given as a number) or a data class is one that is asked for.
+
+    Wildcards are those of file names.
+    """
+    text = str(asked).strip().lower()
+    return fnmatchcase(name.lower(), text.zfill(9) if text.isdigit() and len(name) == 9 else text)
 
 
 class Source(SourceMeasurements, SkyObject, SourceFits):
@@ -112,7 +124,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
     ) -> None:
         import astropy.units as u
 
-        self.position = source_products.position_of(target)
+        self.position = placement.position_of(target)
         if not isinstance(name, str | None):
             raise RequestError(f"The name {name!r} of a source is not text.", f"give for example name={str(name)!r}.")
         self.name = name or (target if isinstance(target, str) else self.position.to_string("hmsdms", precision=1))
@@ -124,7 +136,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         others = Interlopers.of(interlopers, interloper_radius)
         others = others.without(self.position, self.name, arcminutes(self.radius) / 60)
         self._others = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
-        self._shape = None if region is None else source_products.sky_region(region, self.name)
+        self._shape = None if region is None else placement.sky_region(region, self.name)
         self.failures: dict[str, str] = {}
         self._archive, self._output, self._events = archive, output, events
         if download:
@@ -230,7 +242,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
             )
         return MappingProxyType(found)
 
-    def dataclasses(self, obs_id: str | None = None, dataclass: str | None = None) -> list[DataClass]:
+    def dataclasses(self, obs_id: Selector = None, dataclass: Selector = None) -> list[DataClass]:
         """Give the data classes that hold the source position, optionally of one ObsID or code only.
 
         Raises
@@ -241,9 +253,9 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         chosen = [
             dc
             for obs in self.observations.values()
-            if obs_id is None or obs.obs_id == obs_id
+            if obs_id is None or selected(obs_id, obs.obs_id)
             for dc in obs.holding(self.position)
-            if dataclass is None or str(dc.code) == str(dataclass).lower()
+            if dataclass is None or selected(dataclass, str(dc.code))
         ]
         if not chosen:
             asked = {"obs_id": obs_id, "dataclass": dataclass}
@@ -256,7 +268,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         pairs = [f"{dc.obs_id} {dc.code}" for dc in held]
         return f"choose among {', '.join(pairs)}."
 
-    def _one(self, obs_id: str | None, dataclass: str | None) -> DataClass:
+    def _one(self, obs_id: Selector, dataclass: Selector) -> DataClass:
         chosen = self.dataclasses(obs_id, dataclass)
         if len(chosen) > 1:
             listed = ", ".join(f"{d.obs_id} {d.code}" for d in chosen)
@@ -266,88 +278,31 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
             )
         return chosen[0]
 
-    def _each(
-        self, declare: Callable[..., Any], obs_id: str | None, dataclass: str | None, options: dict[str, Any]
-    ) -> Products:
-        """Collect the products of all data classes; one where the region or its background fails is noted."""
-        many: list[Product] = []
+    def _declared(
+        self,
+        cls: type[P],
+        state: Callable[..., Statement],
+        options: Mapping[str, Any],
+        obs_id: Selector = None,
+        dataclass: Selector = None,
+    ) -> Products[P]:
+        """Return the products of all data classes; one where the region or its background fails is noted."""
+        many: list[P] = []
         self.failures = {}
         first: RegionError | None = None
         for dc in self.dataclasses(obs_id, dataclass):
             try:
-                made = declare(self, dc, **options)
+                many.extend(products(cls, dc, state, options, self))
             except RegionError as error:
                 first = first or error
                 self.failures[f"{dc.obs_id} {dc.code}"] = str(error)
-                continue
-            many.extend(made if isinstance(made, Products) else [made])
         if first is not None and not many:
             raise first
         for where, reason in self.failures.items():
             logger.warning("%s has no product of %s: %s", self.name, where, reason)
         return Products(many)
 
-    # --- products ------------------------------------------------------------------------------------------------
-
-    def image(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
-        """Declare the one image; options as for `DataClass.image`."""
-        return source_products.image(self, self._one(obs_id, dataclass), **options)
-
-    def images(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
-        """Declare the images of every data class, band and binning; options as for `DataClass.images`."""
-        return self._each(source_products.images, obs_id, dataclass, options)
-
-    def expmap(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
-        """Declare the one exposure map; options as for `DataClass.expmap`."""
-        return source_products.expmap(self, self._one(obs_id, dataclass), **options)
-
-    def expmaps(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
-        """Declare the exposure map of every data class."""
-        return self._each(source_products.expmap, obs_id, dataclass, options)
-
-    def ratemap(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
-        """Divide the one image by its exposure map; options as for `DataClass.image`."""
-        return source_products.ratemap(self, self._one(obs_id, dataclass), **options)
-
-    def lightcurve(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
-        """Declare the one net light curve; options as for `lightcurves`."""
-        return source_products.lightcurve(self, self._one(obs_id, dataclass), **options)
-
-    def lightcurves(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
-        """Declare the net light curve of every data class and band.
-
-        Parameters
-        ----------
-        obs_id, dataclass : str, optional
-            Keep one observation, or one data class.
-        energy, channels, bin, min_fraction, start, gti, grades
-            As for `DataClass.lightcurves`, with ``min_fraction`` 0.5.
-        background : "auto", "none", (inner, outer) or region
-            See `xtendsrc.source.background.chosen`.
-        """
-        return self._each(source_products.lightcurves, obs_id, dataclass, options)
-
-    def spectrum(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Any:
-        """Declare the one spectrum with its background and responses; options as for `spectra`."""
-        return source_products.spectrum(self, self._one(obs_id, dataclass), **options)
-
-    def spectra(self, *, obs_id: str | None = None, dataclass: str | None = None, **options: Any) -> Products:
-        """Declare the spectrum of every data class, with background, exposure-weighted BACKSCAL and responses.
-
-        Parameters
-        ----------
-        obs_id, dataclass : str, optional
-            Keep one observation, or one data class.
-        background : "auto", "none", (inner, outer) or region
-            See `xtendsrc.source.background.chosen`.
-        response : "auto", "calibrated", "nominal" or None
-            ``auto`` is calibrated where HEASoft and CALDB are, else none; a nominal one must be asked for.
-        grouping : str, optional
-            Written into the file: ``"min 1"``, ``"constant 10"``, ``"fwhm/3"``; ungrouped if not given.
-        gti, grades
-            As for `DataClass.spectrum`.
-        """
-        return self._each(source_products.spectrum, obs_id, dataclass, options)
+    # --- regions and pictures ------------------------------------------------------------------------------------
 
     def background_region(self, dc: DataClass, background: Any = "auto") -> RegionSet | None:
         """Give the background region in one data class, as the products use it.
@@ -357,7 +312,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         BackgroundError
             If none fits, or the one given cannot be used.
         """
-        return source_products.background(self, dc, background).region
+        return placement.background(self, dc, background).region
 
     def view_regions(
         self, *, obs_id: str | None = None, dataclass: str | None = None, background: Any = "auto", **options: Any
@@ -369,7 +324,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         from xtendsrc.products.image.view import view_source_regions
 
         dc = self._one(obs_id, dataclass)
-        picture = source_products.image(self, dc)
+        picture = dc.image()
         try:
             region = self.background_region(dc, background)
         except RegionError as error:

@@ -1,0 +1,120 @@
+"""Where a source is: its position and region as given, its place on a detector, and its background there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtendsrc.errors import RegionError, RequestError
+from xtendsrc.instrument import CALIBRATION_SOURCES, PIXEL_ARCSEC
+from xtendsrc.regions import RegionSet
+from xtendsrc.source.astronomy import place_of
+from xtendsrc.source.background import Background, Place, chosen
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.source import Source
+
+
+def place(source: Source, dc: DataClass) -> Place:
+    """Say where the source lies on the detector.
+
+    Raises
+    ------
+    RegionError
+        If a calibration source or an interloper covers it, so that its region would be empty or without its core.
+    """
+    detx, dety = (float(v) for v in dc.geometry.icrs_to_det(source.position))
+    extent = source.extent.to_value("arcsec") / PIXEL_ARCSEC
+    for disc in CALIBRATION_SOURCES:
+        if np.hypot(detx - disc.x, dety - disc.y) + extent <= disc.radius:
+            raise RegionError(
+                f"{source.name} lies in the disc of a calibration source of {dc.obs_id} {dc.code} "
+                f"(DETX {detx:.0f}, DETY {dety:.0f}), which is taken out of every region.",
+                "use other observations; DataClass.spectrum and .lightcurve take a region exactly as given.",
+            )
+    if (covering := source.covered_by) is not None:
+        raise RegionError(
+            f"{source.name} is covered by an interloper, {covering}.",
+            "make that one smaller, or leave it out if it is the source itself.",
+        )
+    return Place(dc.geometry, dc.active_area, detx, dety, _reach(source, dc), extent)
+
+
+def _reach(source: Source, dc: DataClass) -> float:
+    """Give the distance, in pixels, from the source position to the farthest edge of its region."""
+    pixels = source.region.to_pixels(dc.geometry.wcs)
+    x, y = (float(v) for v in dc.geometry.icrs_to_sky(source.position))
+    low_x, high_x, low_y, high_y = pixels.bounds
+    if len(pixels.included) == 1 and pixels.included[0].name == "circle":
+        centre_x, centre_y, radius = pixels.included[0].values
+        return float(np.hypot(centre_x - x, centre_y - y) + radius)
+    return float(np.hypot(max(x - low_x, high_x - x), max(y - low_y, high_y - y)))
+
+
+def background(source: Source, dc: DataClass, mode: Any = "auto") -> Background:
+    """Choose the background and take interlopers out of it; see `xtendsrc.source.background.chosen`."""
+    others = source.interlopers
+    found = chosen(mode, place(source, dc), [] if others is None else _on_detector(others, dc))
+    if found.region is None or others is None:
+        return found
+    if found.region.frame != "icrs":
+        raise RegionError(
+            "A background region in detector or sky pixels cannot be cleaned of interlopers given in ICRS.",
+            "give the background region in ICRS.",
+        )
+    return replace(found, region=source.cleaned(found.region))
+
+
+def _on_detector(others: RegionSet, dc: DataClass) -> list[tuple[float, float, float]]:
+    """Return DETX, DETY and radius of discs around shapes on the sky."""
+    discs = []
+    for shape in others.to_pixels(dc.geometry.wcs).shapes:
+        low_x, high_x, low_y, high_y = shape.bounds
+        detx, dety = dc.geometry.sky_to_det((low_x + high_x) / 2, (low_y + high_y) / 2)
+        discs.append((float(detx), float(dety), max(high_x - low_x, high_y - low_y) / 2))
+    return discs
+
+
+def position_of(target: Any) -> SkyCoord:
+    """Return one ICRS position of a name or a position; see `xtendsrc.source.astronomy.place_of` for what is one.
+
+    Raises
+    ------
+    RequestError
+        If it is neither, or more than one position.
+    ArchiveError
+        If a name cannot be resolved.
+    """
+    from astropy.coordinates import SkyCoord
+
+    target = place_of(target)
+    if isinstance(target, str):
+        from xtendsrc.archive.resolve import resolve
+
+        return resolve(target)
+    if not isinstance(target, SkyCoord) or not target.isscalar:
+        raise RequestError(
+            f"{target!r} is not the name or the position of one source.",
+            'give a name or SkyCoord(ra, dec, unit="deg").',
+        )
+    position = target.icrs
+    if getattr(target, "masked", False) or not math.isfinite(position.ra.deg + position.dec.deg):
+        raise RequestError(f"The position {target!r} is missing or not finite.", "give RA and Dec in degrees.")
+    return position
+
+
+def sky_region(region: Any, name: str) -> RegionSet:
+    """Read a source's own region, which must be on the sky so that it serves every observation."""
+    found = RegionSet.of(region)
+    if found.frame != "icrs":
+        raise RegionError(
+            f"The region of {name} is in {found.frame} pixels, which differ from one observation to the next.",
+            "give it in ICRS; DataClass.spectrum and .lightcurve take pixel regions.",
+        )
+    return found

@@ -27,6 +27,7 @@ MODE = "DATAMODE.eq.WINDOW1.and.CISTATUS.eq.1"
         ("CHAN(0-4095)", "CHAN.lt.0", False),
         ("CHAN(0-4095)", "CHAN.le.0", True),
         ("THETA(0,5,10)deg", "THETA.eq.5", True),
+        ("EFF.AREA/B(2)", "THETA.eq.5", True),
         ("TEMP(-110--90)C", "TEMP.eq.-100", True),
         ("CISTATUS(1)", "-", True),
         ("CISTATUS(1)", "DATAMODE.eq.WINDOW2", True),  # what is not named holds

@@ -90,6 +90,7 @@ def test_without_calibration_files_nothing_falls_back_to_nominal(archive, positi
     assert not list((tmp_path / "out").rglob("*NOMINAL*"))
 
 
+@pytest.mark.slow
 def test_the_doctor_compares_both_engines(archive, position, database, tmp_path, monkeypatch, capsys):
     """The stand-in tasks have areas of their own, so that only the form of the table can be looked at."""
     for name, value in environment(install(tmp_path / "headas")).items():

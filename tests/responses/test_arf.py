@@ -227,6 +227,9 @@ def _rows(number, hdu=1):
         ("rays", _cell("PATHCODE", slice(None), "206210110000"), errors.CalibrationError, "both mirrors"),
         ("rays", _cell("INITIALTHETA", slice(None), 1.0, 2), errors.InputFileError, "1.00' off axis; the source is at"),
         ("rmf", _set("EXTNAME", "EBOUNDS"), errors.InputFileError, "no extension MATRIX"),
+        ("rmf", _set("INSTRUME", "RESOLVE"), errors.CalibrationError, "for the instrument RESOLVE"),
+        ("rays", _set("INSTRUME", "RESOLVE"), errors.CalibrationError, "for the instrument RESOLVE"),
+        ("exposure_map", _set("INSTRUME", "RESOLVE"), errors.CalibrationError, "not for RESOLVE"),
         ("teldef", _set("INSTRUME", "RESOLVE", 0), errors.CalibrationError, "for the instrument RESOLVE"),
     ],
 )

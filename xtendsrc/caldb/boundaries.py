@@ -17,7 +17,7 @@ from xtendsrc.errors import CaldbError, RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_BOUNDARY = re.compile(r"^(?P<name>[A-Za-z][\w-]*)\s*\((?P<values>[^()]*)\)\s*(?P<unit>[^()\"]*)$")
+_BOUNDARY = re.compile(r"^(?P<name>[A-Za-z][\w.:/-]*)\s*\((?P<values>[^()]*)\)\s*(?P<unit>[^()\"]*)$")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"^\s*(?P<low>{_NUMBER})\s*(?:-\s*(?P<high>{_NUMBER})\s*)?$")
 _CONDITION = re.compile(

@@ -224,7 +224,7 @@ def find_extension(hdus: fits.HDUList, path: str | Path, name: str) -> int | str
     return name if name in hdus else 1
 
 
-def check_instrument(header: fits.Header, path: str | Path, instrument: str) -> None:
+def check_instrument(header: fits.Header | dict[str, str], path: str | Path, instrument: str) -> None:
     """Make sure that a file is for an instrument.
 
     Raises

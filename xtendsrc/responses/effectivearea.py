@@ -12,7 +12,7 @@ import numpy as np
 
 from xtendsrc.errors import CalibrationError, InputFileError, RegionError, RequestError, UnitsError
 from xtendsrc.responses.arffile import AreaFile, response_grid, write_area
-from xtendsrc.responses.calfile import check_mode
+from xtendsrc.responses.calfile import check_instrument, check_mode, open_calibration
 from xtendsrc.responses.detectorregion import detector_regions, source_places
 from xtendsrc.responses.exposuremap import ExposureBins, read_exposure_map
 from xtendsrc.responses.onaxis import fitted_ratio, on_axis_area
@@ -181,6 +181,7 @@ def arf(
     bins = read_exposure_map(exposure_map, mode)
     grid, reference = on_axis_area(coarse_area, "EFFAREACRS", _instrument(bins))
     traced = rays if isinstance(rays, Rays) else open_rays(rays, grid, bins.repeats, mode)
+    _check_instruments(traced, bins, files, rmf)
     _check_rays(traced, bins, files, source, mode)
     _check_energies(traced, grid, energies, mode)
     landed = _landed(traced, bins, files, region, region_frame, mode)
@@ -308,6 +309,19 @@ def _mean_transmission(landed: _Landed, fine: Floats, files: CalibrationFiles, m
             f"{files.contamination} has no region for a detector pixel of the source region.", "give a whole file."
         )
     return efficiency.mean(ix, iy, weight) * layer.mean(ix, iy, weight)
+
+
+def _check_instruments(rays: Rays, bins: ExposureBins, files: CalibrationFiles, rmf: str | Path) -> None:
+    """Rays, matrix and telescope definition are of the instrument of the exposure map, where they name one."""
+    instrument = _instrument(bins)
+    check_instrument({"INSTRUME": rays.instrument}, rays.name, instrument)
+    for path in (rmf, files.teldef):
+        if path is None:
+            continue
+        with open_calibration(path) as hdus:
+            headers = [hdu.header for hdu in hdus if "INSTRUME" in hdu.header]
+        for header in headers[:1]:
+            check_instrument(header, path, instrument)
 
 
 def _check_rays(rays: Rays, bins: ExposureBins, files: CalibrationFiles, source: SkyCoord | None, mode: Mode) -> None:

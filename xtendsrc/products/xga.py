@@ -28,7 +28,8 @@ _ABOUT = {"instrument": "xtend", "stdout_str": "", "stderr_str": "", "gen_cmd": 
 def as_image(image: ImageLike, energy: Quantity) -> Any:
     """Give an image or exposure map as ``xga.products.Image`` or ``ExpMap``, with the same array and coordinates.
 
-    It is handed over in memory: from a file XGA 1.0 would read neither rotated nor PC and CD matrices.
+    It is handed over by its file, since XGA 1.0 makes rate maps of files alone; an image whose coordinates are rotated
+    or given by a matrix, which XGA would misread from a file, or that is not on the sky, in memory.
 
     Parameters
     ----------
@@ -39,9 +40,25 @@ def as_image(image: ImageLike, energy: Quantity) -> Any:
     """
     products = _products()
     kind = products.ExpMap if image.kind == "expmap" else products.Image
-    content = {"data": image.data.astype(float), "wcs": image.wcs, "header": image.header}
+    content: Any = str(image.path)
+    if not _plain_sky(image.header):
+        content = {"data": image.data.astype(float), "wcs": image.wcs, "header": image.header}
     lo, hi = energy.to("keV")
     return kind(content, obs_id=_obs_id(image.header), lo_en=lo, hi_en=hi, **_ABOUT)
+
+
+def _plain_sky(header: fits.Header) -> bool:
+    """Whether XGA reads the coordinates of an image from its file as they are: RA and Dec along rows and columns."""
+    on_sky = all(str(header.get(f"CTYPE{n}", "")).startswith(name) for n, name in ((1, "RA--"), (2, "DEC-")))
+    steps = "CDELT1" in header and "CDELT2" in header
+    turned = any(float(header.get(f"CROTA{n}", 0.0)) for n in (1, 2))
+    matrix = any(key.startswith(("PC", "CD")) and key[2:3].isdigit() and "_" in key for key in header)
+    return on_sky and steps and not turned and not matrix
+
+
+def as_ratemap(image: ImageLike, expmap: ImageLike, energy: Quantity) -> Any:
+    """Give an image and its exposure map as one ``xga.products.RateMap``."""
+    return _products().RateMap(as_image(image, energy), as_image(expmap, energy))
 
 
 def as_lightcurve(curve: LightCurve, path: str | os.PathLike[str]) -> Any:

@@ -139,23 +139,32 @@ class ImageLike(Product):
         return Geometry.from_header(self.header)
 
     def to_xga(self, energy: Quantity | None = None) -> Any:
-        """Give this as an ``xga.products.Image`` or ``ExpMap``, which hold the same array in memory.
+        """Give this as an ``xga.products.Image`` or ``ExpMap`` of the same file.
+
+        An image and an exposure map of one band and binning make an ``xga.products.RateMap``.
 
         Parameters
         ----------
         energy : Quantity, (2,), optional
-            Band to label it with; None takes that of the image, or the whole PI range.
+            Band to label it with, to the channels that it is cut at; None takes that of the image, or the whole PI
+            range.
 
         Raises
         ------
         EngineUnavailableError
             If the package xga is not installed.
         """
-        from xtendsrc.instrument import PI_CHANNELS, channels_to_band
         from xtendsrc.products.xga import as_image
 
-        known = self.energy if energy is None else energy
-        return as_image(self, channels_to_band(0, PI_CHANNELS - 1) if known is None else known)
+        return as_image(self, self._band(energy))
+
+    def _band(self, energy: Quantity | None) -> Quantity:
+        """Give the edges of a band on the grid of channels: that asked for, the image's own, or all channels."""
+        from xtendsrc.instrument import PI_CHANNELS, band_to_channels, channels_to_band
+
+        if energy is not None:
+            return channels_to_band(*band_to_channels(energy))
+        return channels_to_band(0, PI_CHANNELS - 1) if self.energy is None else self.energy
 
     def _load(self, path: Path) -> dict[str, Any]:
         from astropy.io import fits

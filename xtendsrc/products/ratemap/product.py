@@ -116,6 +116,25 @@ class RateMap(ImageLike):
         inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
         return self.sensor_mask & ~inner
 
+    def to_xga(self, energy: Quantity | None = None) -> Any:
+        """Give this as an ``xga.products.RateMap`` of the files of image and exposure map.
+
+        XGA divides by the exposure map alone, so that its rates are per second of good time, not of live time.
+
+        Parameters
+        ----------
+        energy : Quantity, (2,), optional
+            Band to label it with; None takes that of the image.
+
+        Raises
+        ------
+        EngineUnavailableError
+            If the package xga is not installed.
+        """
+        from xtendsrc.products.xga import as_ratemap
+
+        return as_ratemap(self.image, self.expmap, self.image._band(energy))
+
     def rate_at(self, position: SkyCoord) -> Quantity:
         """Rate of the pixel at a position, count/s; NaN where there is no exposure.
 

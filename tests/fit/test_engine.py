@@ -206,3 +206,16 @@ def test_what_the_data_do_not_constrain_is_said():
     assert all(np.isnan(p.error) for p in norms)
     assert any("powerlaw.norm is unconstrained" in said for said in result.warnings)
     assert np.isnan(result.flux(2 * u.keV, 3 * u.keV).error.value)
+
+
+def test_a_fit_that_stops_short_says_so_in_value_table_and_text(monkeypatch):
+    from xtendsrc.fit import minimise
+
+    monkeypatch.setattr(minimise, "MAX_EVALUATIONS", 2)
+    counts = (200 * np.exp(-np.arange(50) / 9.0)).astype(int)
+    start = {"PhoIndex": -2.5, "norm": 1e-6}
+    result = native.fit([dataset(counts)], [Term(parse("powerlaw"))], options(start=start))
+    assert not result.converged
+    assert "did not converge" in str(result)
+    assert not result.table().meta["converged"]
+    assert any("did not converge" in said for said in result.table().meta["warnings"])

@@ -1,6 +1,7 @@
 """The engine that talks to PyXspec, against a stand-in that speaks its protocol and misbehaves as XSPEC does."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -114,6 +115,37 @@ def test_what_hangs_is_stopped_with_its_children(tmp_path):
     assert time.monotonic() - start < 15
     mine = psutil.Process().children(recursive=True)
     assert not [p for p in mine if "fit.py" in " ".join(p.cmdline())]
+
+
+def test_xspec_ends_with_the_process_that_asked_for_it(tmp_path):
+    script = """
+import sys
+from tests.fit.test_xspec import FLAT_OPTIONS, flat_pair, runner
+from xtendsrc.fit import xspec
+from xtendsrc.fit.model import parse
+from xtendsrc.fit.parameters import Term
+xspec.fit(flat_pair(), [Term(parse("powerlaw"))], FLAT_OPTIONS, runner=runner("hang"))
+"""
+    tests = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tests)]), "TMPDIR": str(tmp_path)}
+    asking = subprocess.Popen([sys.executable, "-c", script], cwd=tests, env=environment)
+    deadline = time.monotonic() + 60
+    while not (found := _running(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found
+    asking.kill()
+    asking.wait()
+    _, alive = psutil.wait_procs(found, timeout=5)
+    assert not alive
+
+
+def _running(folder):
+    """The processes that run in a scratch folder below this one."""
+    found = []
+    for process in psutil.process_iter(["cwd"]):
+        if (process.info["cwd"] or "").startswith(str(folder)):
+            found.append(process)
+    return found if len(found) > 1 else []
 
 
 def test_pyxspec_is_never_imported_here():

@@ -44,6 +44,9 @@ TIMEOUT = 3600.0
 TAIL = 100_000
 """Bytes of XSPEC's output that an error keeps."""
 SCRIPT, COMMANDS = "fit.py", "fit.xcm"
+GUARD = Path(__file__).with_name("xspec_guard.py")
+SIGNALLED = 128
+"""Codes above this are the number of a signal on top of it."""
 ERROR_MARKS = ("***Error", "Error:", "Exception:", "XSPEC Error", "terminate called")
 
 
@@ -187,7 +190,7 @@ def run(runner: XspecRunner, folder: Path) -> None:
     environment["PFILES"] = f"{folder};{system}"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            runner.command,
+            [sys.executable, "-I", "-S", str(GUARD), *runner.command],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -203,8 +206,8 @@ def run(runner: XspecRunner, folder: Path) -> None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if code < 0:
-        raise _failed(f"XSPEC was ended by signal {signal.Signals(-code).name}", log)
+    if code > SIGNALLED or code < 0:
+        raise _failed(f"XSPEC was ended by signal {signal.Signals(abs(code) % SIGNALLED).name}", log)
     if code > 0:
         raise _failed(f"XSPEC ended with code {code}", log)
 

@@ -9,6 +9,7 @@ from . import simulate as simulate
 from .engines import heasoft as heasoft
 from .errors import XtendsrcError as XtendsrcError
 from .events.gti import GTI as GTI
+from .fit.catalogue import models as models
 from .generate import compute as compute
 from .generate import plan as plan
 from .generate import process as process

@@ -9,6 +9,7 @@ from astropy.io import fits
 import xtendsrc as xs
 from tests.products.ogip import REAL, write_arf, write_rmf, write_spectrum
 from xtendsrc.errors import InputFileError, ModelError, RequestError, UnitsError
+from xtendsrc.fit import library
 
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the public mission files are not beside this checkout")
 
@@ -147,6 +148,19 @@ def test_a_nominal_response_is_said_in_the_result(tmp_path, small):
     assert fit.response_kind == "nominal"
     assert any("nominal, not calibrated" in said for said in fit.warnings)
     assert "nominal" in str(fit)
+
+
+@pytest.mark.skipif(not library.installed(), reason="needs the extra xspec-library")
+def test_components_without_native_code_are_evaluated_by_the_library(spectrum, fitted, tmp_path):
+    """Comptonisation by hot electrons of cool photons is a power law in the band, of the same index and flux."""
+    fit = spectrum.fit("tbabs*nthcomp", energy=(0.5, 10) * u.keV, freeze={"kT_e": 500.0, "kT_bb": 0.02})
+    assert (fit.engine, fit.converged) == ("xspec-library", True)
+    index = fitted.parameters["powerlaw.PhoIndex"]
+    assert abs(fit.parameters["nthcomp.Gamma"].value - index.value) < index.error
+    flux = fitted.flux(2 * u.keV, 10 * u.keV)
+    assert abs(fit.flux(2 * u.keV, 10 * u.keV) - flux) < flux.error
+    again = xs.Fit.read(fit.save(tmp_path / "nth.fits"))
+    assert again.flux(2 * u.keV, 10 * u.keV).value == pytest.approx(fit.flux(2 * u.keV, 10 * u.keV).value, rel=1e-6)
 
 
 @real

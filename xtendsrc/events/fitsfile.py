@@ -302,7 +302,9 @@ def _header(reader: Any, path: str, first: bool) -> tuple[fits.Header | None, in
         if not block and first and not used:
             raise TruncatedFileError(f"{path}: the file is empty.", DOWNLOAD_AGAIN)
         if not used and not first and not block.startswith(b"XTENSION"):
-            return None, 0  # end of the file, or special records after the last HDU
+            if block.strip(b"\0 \n"):
+                raise InputFileError(f"{path}: what follows its last extension is no FITS extension.", CHECK)
+            return None, 0
         if not used and first and not block.startswith(b"SIMPLE  ="):
             raise InputFileError(f"{path}: this is not a FITS file.", "check the path and how the file was made.")
         if len(block) < BLOCK:

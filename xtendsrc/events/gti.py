@@ -7,6 +7,7 @@ task extractor does; intervals that overlap or touch are one, so that no second 
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ MISSION_TIME = "make the GTI file in XRISM mission time (TT seconds since 2019-0
 
 SECONDS = ("S", "SEC", "SECOND", "SECONDS")
 """What a unit of seconds may be called, in capitals."""
+
+CLOCK_NUMBERS = ("MJDREF", "MJDREFI", "MJDREFF", "TIMEZERO", "TIMEZERI", "TIMEZERF")
 
 TIME_KEYWORDS = (
     *("TELESCOP", "INSTRUME", "DETNAM", "DATAMODE", "DATACLAS", "OBS_ID", "OBS_MODE", "OBJECT"),
@@ -287,6 +290,10 @@ def mjdref(header: Any) -> float | None:
 
 def clock_fault(header: Any) -> str:
     """What a header says that its times are, other than seconds of TT since XRISM's epoch; empty if nothing else."""
+    for name in CLOCK_NUMBERS:
+        value = header.get(name, 0.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"{name} is {value!r}, not a number"
     reference = mjdref(header)
     if reference is not None and abs(reference - MJDREF) > 1e-6:
         return f"its times count from MJD {reference}, XRISM's from {MJDREF:.10f}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from xtendsrc.errors import InputFileError, MissingColumnError, MissingKeywordError
 from xtendsrc.events.fitsfile import open_fits
-from xtendsrc.events.gti import GTI, timezero
+from xtendsrc.events.gti import GTI, clock_fault, timezero
 from xtendsrc.instrument import (
     CCD_SIZE,
     CCDS,
@@ -236,6 +236,8 @@ def read_flickering(path: str | Path) -> Flickering:
     if missing:
         raise MissingColumnError(f"{path}[PIXELS] has no column {min(missing)}.", "use the archive's .fpix file.")
     hdu.numbers(*_SPANS)
+    if fault := clock_fault(hdu.header):
+        raise InputFileError(f"{path}[PIXELS]: {fault}.", "use the archive's .fpix file.")
     detx, dety, start, stop = (file.column(hdu, name).astype(float) for name in _SPANS)
     zero = timezero(hdu.header)
     ok = np.isfinite(start) & np.isfinite(stop) & (stop > start)

@@ -9,7 +9,7 @@ import numpy as np
 from xtendsrc.errors import InputFileError, MissingColumnError, MissingKeywordError
 from xtendsrc.events.fitsfile import open_fits
 from xtendsrc.events.fitstable import finite
-from xtendsrc.events.gti import timezero
+from xtendsrc.events.gti import clock_fault, timezero
 from xtendsrc.measure.attitude import Attitude
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def read_attitude(path: str | Path) -> Attitude:
     prefix = next((p for p in ("XTD", "SXI") if {f"{p}_RA_PNT", f"{p}_DEC_PNT"} <= set(hdu.columns)), None)
     names = ("TIME", "RA", "DEC", "ROLL", *((f"{prefix}_RA_PNT", f"{prefix}_DEC_PNT") if prefix else ("RA", "DEC")))
     hdu.numbers(*names)
+    if fault := clock_fault(hdu.header):
+        raise InputFileError(f"{path}: {fault}.", EHK)
     values = np.array([file.column(hdu, c).astype(float) for c in names])
     values[0] += timezero(hdu.header)
     values = values[:, np.all(np.isfinite(values), axis=0)]

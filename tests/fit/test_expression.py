@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from xtendsrc.errors import ModelError, UnknownComponentError, UnknownParameterError
+from xtendsrc.errors import ModelError, UnknownComponentError, UnknownParameterError, XtendsrcError
 from xtendsrc.fit.model import parse
 
 EDGES = np.linspace(0.5, 10, 96)
@@ -46,6 +48,38 @@ def test_a_parameter_has_the_limits_that_xspec_documents():
     assert (index.hard_min, index.soft_min, index.soft_max, index.hard_max) == (-3.0, -2.0, 9.0, 10.0)
     redshift = parse("zgauss").parameters[2]
     assert (redshift.name, redshift.frozen, redshift.hard_max) == ("zgauss.Redshift", True, 10.0)
+
+
+PIECES = [
+    "po",
+    "ga",
+    "tbabs",
+    "const",
+    "cflux",
+    "zashift",
+    "a:",
+    "b:",
+    "(",
+    ")",
+    "*",
+    "+",
+    " ",
+    "{x}",
+    "atable",
+    "-",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map("".join))
+def test_any_text_is_a_model_with_a_canonical_text_or_an_error_of_the_package(text):
+    try:
+        model = parse(text)
+    except XtendsrcError:
+        return
+    again = parse(str(model))
+    assert str(again) == str(model)
+    assert again.names == model.names
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,10 @@ from xtendsrc.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EngineName = Literal["auto", "heasoft", "native"]
 RunnerName = Literal["auto", "heasoftpy", "direct"]
 LockKind = Literal["auto", "native", "soft"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "engine": ("auto", "heasoft", "native"),
     "runner": ("auto", "heasoftpy", "direct"),
     "lock": ("auto", "native", "soft"),
 }
@@ -31,8 +29,8 @@ class SettingValues:
 
     Attributes
     ----------
-    engine : {"auto", "heasoft", "native"}
-        What makes products; ``auto`` is HEASoft where its task is found, else native.
+    engine : str
+        What makes products: ``heasoft``, ``native`` or another (`xtendsrc.engines`); ``auto`` is the first that can.
     runner : {"auto", "heasoftpy", "direct"}
         How HEASoft tasks are called.
     jobs : int or None
@@ -53,7 +51,7 @@ class SettingValues:
         HEASoft, or those brought by ``xtendsrc models fetch``.
     """
 
-    engine: EngineName = "auto"
+    engine: str = "auto"
     runner: RunnerName = "auto"
     jobs: int | None = None
     progress: bool = True

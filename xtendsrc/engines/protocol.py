@@ -95,11 +95,14 @@ class Engine(Protocol):
         Whether jobs of one data class gain from being made in one call, because they share what is read.
     in_threads : bool
         Whether its work runs in child processes of its own, so that threads are enough to drive it.
+    recipes : mapping of str to Recipe
+        How it makes kinds of products whose descriptors do not name it.
     """
 
     name: str
     shares_reading: bool
     in_threads: bool
+    recipes: Mapping[str, Recipe]
 
     def refusal(self, recipe: Recipe) -> str:
         """Return why products cannot be made by a recipe on this machine; an empty text if they can."""

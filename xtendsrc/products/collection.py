@@ -44,6 +44,13 @@ class Products(Sequence[P]):
     def __len__(self) -> int:
         return len(self._products)
 
+    def __eq__(self, other: object) -> bool:
+        """Collections are equal if they hold equal products in the same order."""
+        return self._products == other._products if isinstance(other, Products) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._products)
+
     def __add__(self, other: Iterable[Any]) -> Products[Any]:
         return Products((*self._products, *other))
 

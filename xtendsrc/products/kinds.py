@@ -141,6 +141,12 @@ def kinds() -> Iterator[Kind]:
     return (kind(name) for name in names())
 
 
+def recipe(name: str, by: str) -> Recipe | None:
+    """Return how an engine makes a kind, as its descriptor or the engine itself says; None if it does not."""
+    own = kind(name).makers.get(by)
+    return own if own is not None else engine(by).recipes.get(name)
+
+
 def available(name: str, by: str) -> tuple[bool, str]:
     """Return whether an engine could make products of a kind here, and if not, why.
 
@@ -157,9 +163,9 @@ def available(name: str, by: str) -> tuple[bool, str]:
     reason : str
         Empty if it is able.
     """
-    recipe = kind(name).makers.get(by)
-    if recipe is None:
-        makers = ", ".join(e for e in engines() if e in kind(name).makers) or "no engine"
+    how = recipe(name, by)
+    if how is None:
+        makers = ", ".join(e for e in engines() if recipe(name, e)) or "no engine"
         return False, f"the {by} engine makes no products of kind {name!r}; {makers} does"
-    reason = engine(by).refusal(recipe)
+    reason = engine(by).refusal(how)
     return not reason, reason

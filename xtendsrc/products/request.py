@@ -92,7 +92,7 @@ class Request:
 
     def recipe(self, engine: str) -> Recipe | None:
         """Return how an engine makes this kind of product; None if it makes none."""
-        return kinds.kind(self.kind).makers.get(engine)
+        return kinds.recipe(self.kind, engine)
 
     def needs(self) -> dict[str, Request]:
         """The products this one is made from, by the name of the field that holds them."""

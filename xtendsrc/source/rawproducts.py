@@ -42,6 +42,20 @@ class RawProducts:
     def _declared(self, cls: type[P], state: Callable[..., Statement], options: Mapping[str, Any]) -> Products[P]:
         raise NotImplementedError
 
+    def declare(self, cls: type[P], state: Callable[..., Statement], **options: Any) -> Products[P]:
+        """Declare products of a kind of another package.
+
+        Parameters
+        ----------
+        cls : type
+            Class of the products.
+        state : callable
+            What states one product: ``state(dc, source, **options)`` returns a `Statement`.
+        **options
+            As the function takes them, and ``engine``; of those that the kind names as its axes, several values.
+        """
+        return self._declared(cls, state, options)
+
     @takes(ImageOptions)
     def image(self, energy: Any = None, **options: Unpack[ImageOptions]) -> Image:
         """Declare one counts image of the whole field.

@@ -39,6 +39,18 @@ class ManyProducts:
     ) -> Products[P]:
         raise NotImplementedError
 
+    def declare(
+        self,
+        cls: type[P],
+        state: Callable[..., Statement],
+        *,
+        obs_id: Selector = None,
+        dataclass: Selector = None,
+        **options: Any,
+    ) -> Products[P]:
+        """Declare products of a kind of another package; see `DataClass.declare`, and `images` for the selectors."""
+        return self._declared(cls, state, options, obs_id, dataclass)
+
     @takes(ImageOptions)
     def images(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from xtendsrc.engines.heasoft.discovery import find_installation, installation
@@ -51,6 +52,7 @@ class HeasoftEngine:
     name = "heasoft"
     shares_reading = False
     in_threads = True
+    recipes: Mapping[str, Recipe] = MappingProxyType({})  # the descriptors of kinds have them
 
     def refusal(self, recipe: Recipe) -> str:
         """Return why products cannot be made by a recipe here; an empty text if they can."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from xtendsrc.errors import EngineUnavailableError, XtendsrcError
@@ -23,6 +24,7 @@ class NativeEngine:
     name = "native"
     shares_reading = True
     in_threads = False
+    recipes: Mapping[str, Recipe] = MappingProxyType({})  # the descriptors of kinds have them
 
     def refusal(self, recipe: Recipe) -> str:
         """Return an empty text: what this engine needs is installed with the package."""

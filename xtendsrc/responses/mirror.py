@@ -16,6 +16,7 @@ import numpy as np
 from xtendsrc.errors import CalibrationError
 from xtendsrc.responses.calfile import CalibrationTable, check_instrument, open_calibration, read_table
 from xtendsrc.responses.misalign import Alignment, foil_alignment, housing_shifts
+from xtendsrc.responses.structure import Bar, Film, read_bars, read_films
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +29,9 @@ FOIL_NUMBERS = (
     *("FSTART", "FEND", "TOPINR", "TOPOUTR", "BOTINR", "BOTOUTR", "TOPD", "BOTD"),
 )
 FOIL_NAMES = ("SCATTER", "FREFLECT", "BREFLECT", "SCROSS", "ECROSS")
+LENGTHS = ("SECTORSHIFT", "TOPINR", "TOPOUTR", "BOTINR", "BOTOUTR", "TOPD", "BOTD")
+UNITS = dict.fromkeys(LENGTHS, ("mm",)) | dict.fromkeys(("FSTART", "FEND"), ("radian", "rad", "radians"))
 SEGMENT_COLUMNS = ("SEGMENT", "COMPONENT", "DELTAX", "DELTAY", "DELTAZ", "DELTATX", "DELTATY", "DELTATZ")
-FILM_COLUMNS = ("RMIN", "RMAX", "STARTANGLE", "ENDANGLE", "ZMIN", "ZMAX", "EFFDENSITY", "MABSINDEX")
-LEAST_FILMS = 6
-"""The format demands as many rows of AZIMUTHALSTRUCT (the tasks fail with fewer)."""
-
 TURN = 2 * np.pi
 COLLIMATOR, PRIMARY, SECONDARY = 0, 1, 2
 LAYER_NAMES = ("collimator", "primary", "secondary")
@@ -110,32 +109,6 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Bar:
-    """A polygon of the support structure, which stops what hits it: height and vertices (vertices, 2), mm."""
-
-    height: float
-    vertices: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Film:
-    """A part of a shield above or below the mirror, which lets a fraction through.
-
-    Radii and heights are in mm, azimuths in radian, density in g/cm3; `material` counts the columns of the mass
-    absorption table from 1, and 0 is opaque.
-    """
-
-    inner: float
-    outer: float
-    start: float
-    end: float
-    bottom: float
-    top: float
-    density: float
-    material: int
-
-
-@dataclass(frozen=True, eq=False)
 class Mirror:
     """A telescope, ready for tracing.
 
@@ -202,6 +175,8 @@ def read_mirror(path: str | Path) -> Mirror:
         tables = [read_table(hdus, "MIRROR", FOIL_NUMBERS + FOIL_NAMES, path, least_rows=2)]
         if "COLLIMATOR" in hdus:
             tables.insert(0, read_table(hdus, "COLLIMATOR", FOIL_NUMBERS + FOIL_NAMES, path))
+        for table in tables:
+            _check_units(table)
         segments = read_table(hdus, "SEGMENT", SEGMENT_COLUMNS, path, least_rows=3)
         _check_surface(hdus, path)
         foils = _foils(tables, segments)
@@ -216,8 +191,8 @@ def read_mirror(path: str | Path) -> Mirror:
             aperture=_aperture(mirror),
             foils=foils,
             layers=_layers(tables, foils),
-            bars=_bars(hdus, housing_shifts(tables), path),
-            films=_films(hdus, path),
+            bars=read_bars(hdus, housing_shifts(tables), path),
+            films=read_films(hdus, path),
         )
 
 
@@ -240,6 +215,15 @@ def _aperture(table: CalibrationTable) -> tuple[float, float]:
 def _check_surface(hdus: fits.HDUList, path: str | Path) -> None:
     surface = read_table(hdus, "SURFACE", ("GROUP", "DENSITY", "THICKNESS"), path)
     surface.keyword("NGROUPS")
+
+
+def _check_units(table: CalibrationTable) -> None:
+    """Make sure that azimuths are in radian and lengths in mm, where the file tells units."""
+    for name in FOIL_NUMBERS:
+        if (unit := table.unit(name)) and name in UNITS and unit.lower() not in UNITS[name]:
+            raise CalibrationError(
+                f"{table.path}: column {name} of {table.name} is in {unit}, not in {UNITS[name][0]}.", _GET_CALDB
+            )
 
 
 def _stacked(tables: list[CalibrationTable], name: str) -> NDArray[np.float64]:
@@ -344,32 +328,4 @@ def _layer(
         boundaries=start[order],
         foils=grid,
         walls=opens | np.roll(ends, 1),
-    )
-
-
-def _bars(hdus: fits.HDUList, shifts: NDArray[np.float64], path: str | Path) -> tuple[Bar, ...]:
-    table = read_table(hdus, "OBSTRUCT", ("LAYER", "POLYNUM", "DISTANCE", "XVERTEX", "YVERTEX"), path, least_rows=3)
-    layers = table.columns["LAYER"].astype(np.int64)
-    polygons, which = np.unique(np.stack([layers, table.columns["POLYNUM"]]), axis=1, return_inverse=True)
-    bars = []
-    for i, (layer, polygon) in enumerate(polygons.T):
-        rows = which.ravel() == i
-        vertices = np.stack([table.floats("XVERTEX")[rows], table.floats("YVERTEX")[rows]], axis=1)
-        if len(vertices) < 3:
-            raise CalibrationError(f"{path}: polygon {polygon} of OBSTRUCT has fewer than 3 vertices.", _GET_CALDB)
-        housing = SECONDARY if layer > 2 else PRIMARY
-        bars.append(Bar(float(table.floats("DISTANCE")[rows][0]), vertices + shifts[:, housing]))
-    return tuple(bars)
-
-
-def _films(hdus: fits.HDUList, path: str | Path) -> tuple[Film, ...]:
-    if "AZIMUTHALSTRUCT" not in hdus:
-        return ()
-    table = read_table(hdus, "AZIMUTHALSTRUCT", FILM_COLUMNS, path, least_rows=LEAST_FILMS)
-    start, end = (np.deg2rad(table.floats(name)) for name in ("STARTANGLE", "ENDANGLE"))
-    lengths = np.stack([table.floats(name) for name in ("RMIN", "RMAX", "ZMIN", "ZMAX", "EFFDENSITY")])
-    materials = table.columns["MABSINDEX"].astype(np.int64)
-    return tuple(
-        Film(inner, outer, float(start[i]), float(end[i]), bottom, top, density, int(materials[i]))
-        for i, (inner, outer, bottom, top, density) in enumerate(lengths.T.tolist())
     )

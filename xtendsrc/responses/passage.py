@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xtendsrc.responses.mirror import Film, Layer, Mirror
+    from xtendsrc.responses.mirror import Layer, Mirror
     from xtendsrc.responses.reflect import Optics
     from xtendsrc.responses.scatter import Scattering
+    from xtendsrc.responses.structure import Film
 
 Stage: TypeAlias = "Callable[[Beam], Beam]"
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from numpy.typing import NDArray
 
-    from xtendsrc.responses.mirror import Film, Mirror
+    from xtendsrc.responses.mirror import Mirror
+    from xtendsrc.responses.structure import Film
 
 NOTHING = -1
 """Code of a surface that reflects nothing, and of an empty place in the record of a ray."""
@@ -185,6 +186,8 @@ def _named(table: dict[str, Surface], name: str, path: str | Path) -> Surface:
 def _fronts(hdus: fits.HDUList, names: NDArray[np.str_], path: str | Path) -> list[Surface]:
     table = read_table(hdus, "REFPROBFRONT", ("ENERGY", "ANGLE", *names.tolist()), path, least_rows=2)
     angle = table.floats("ANGLE")
+    if (unit := table.unit("ANGLE")) and unit.lower() not in ("rad", "radian", "radians"):
+        raise CalibrationError(f"{path}: ANGLE of REFPROBFRONT is in {unit}, not in radian.", _GET_CALDB)
     if angle.ndim != 2 or (angle != angle[0]).any() or (np.diff(angle[0]) <= 0).any():
         raise CalibrationError(f"{path}: ANGLE of REFPROBFRONT is not one rising grid for all energies.", _GET_CALDB)
     return [_surface(table, str(name), angle[0]) for name in names]

@@ -15,6 +15,7 @@ import numpy as np
 
 from xtendsrc.errors import CalibrationError, MissingColumnError
 from xtendsrc.responses.calfile import CalibrationTable, open_calibration, read_table
+from xtendsrc.responses.mirror import COLLIMATOR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,8 +149,10 @@ def read_scattering(path: str | Path | None, mirror: Mirror) -> Scattering:
             for name in np.unique(foils.scatter[here]):
                 rows = here & (foils.scatter == name)
                 numbers[1, rows] = _number(profiles, table, str(name))
+                blades = foils.layer == COLLIMATOR
+                numbers[0, rows & blades] = numbers[1, rows & blades]
                 if back:
-                    numbers[0, rows] = _number(profiles, table, back)
+                    numbers[0, rows & ~blades] = _number(profiles, table, back)
     if any(not np.array_equal(e, energies[0]) for e in energies):
         raise CalibrationError(f"{path}: the segments have different energies.", _GET_CALDB)
     return Scattering(energies[0], tuple(profiles), numbers)

@@ -78,6 +78,9 @@ def test_profile_errors_of_a_constant_solve_the_likelihood_equation():
 
     assert rate.low * unit == pytest.approx(brentq(rise, 0.1, 5), rel=5e-3)
     assert rate.high * unit == pytest.approx(brentq(rise, 5, 30), rel=5e-3)
+    low, high = flat(dataset(counts)).interval("norm", 0.9)
+    assert low * unit == pytest.approx(brentq(lambda mean: rise(mean) - 1.7055, 0.1, 5), rel=5e-3)
+    assert high * unit == pytest.approx(brentq(lambda mean: rise(mean) - 1.7055, 5, 30), rel=5e-3)
 
 
 def test_two_exposures_differ_by_their_ratio_of_rates():

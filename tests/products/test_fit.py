@@ -48,6 +48,15 @@ def test_the_truth_is_found_within_its_errors(fitted):
     assert abs(flux.value - wanted) < 3 * flux.error.value
 
 
+def test_the_frozen_fit_of_sherpa_is_reproduced(spectrum):
+    fit = spectrum.fit("tbabs*powerlaw", energy=(0.5, 10) * u.keV, group="min 1", stat="wstat", engine="native")
+    assert fit.statistic == pytest.approx(1343.0556525, abs=1e-3)
+    assert fit.dof == 1466
+    frozen = {"tbabs.nH": (0.29044670, 0.0088), "powerlaw.PhoIndex": (1.8029519, 0.018)}
+    for name, (value, error) in frozen.items():
+        assert fit.parameters[name].value == pytest.approx(value, abs=0.01 * error)
+
+
 def test_table_file_and_json_say_the_same(fitted, tmp_path):
     path = fitted.save(tmp_path / "fit.fits")
     again = xs.Fit.read(path)

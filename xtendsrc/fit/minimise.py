@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtendsrc.errors import FitError
+from xtendsrc.errors import FitError, RequestError
 
 if TYPE_CHECKING:
     from xtendsrc.fit.problem import Problem
@@ -197,6 +197,41 @@ def profile(problem: Problem, minimum: Minimum, column: int, rise: float = 1.0) 
     below, open_below = _end(problem, minimum, column, rise, -1.0, low)
     above, open_above = _end(problem, minimum, column, rise, 1.0, high)
     return Interval(below, above, open_below, open_above)
+
+
+def interval(problem: Problem, free: np.ndarray, statistic: float, column: int, confidence: float) -> Interval:
+    """Return the interval of one parameter, from the profile likelihood, for a confidence.
+
+    Parameters
+    ----------
+    problem : Problem
+        The fit.
+    free : ndarray, (free,)
+        Its best parameters.
+    statistic : float
+        The statistic there.
+    column : int
+        Which of the free parameters.
+    confidence : float
+        How often such intervals hold the true value.
+
+    Raises
+    ------
+    RequestError
+        If the confidence is not between 0 and 1.
+    FitError
+        If there is a lower statistic than the fit found.
+    """
+    from scipy.stats import chi2
+
+    if not 0 < confidence < 1:
+        raise RequestError(f"A confidence of {confidence} is not between 0 and 1.", "give for instance 0.9.")
+    covariance, at_limit = covariance_at(problem, free)
+    minimum = Minimum(free, statistic, covariance, at_limit, True, 0)
+    try:
+        return profile(problem, minimum, column, float(chi2.ppf(confidence, 1)))
+    except BetterMinimumError as error:
+        raise FitError("There is a lower statistic than the fit found.", 'fit with errors="profile".') from error
 
 
 def _end(problem: Problem, minimum: Minimum, column: int, rise: float, sign: float, limit: float) -> tuple[float, bool]:

@@ -107,6 +107,7 @@ class Problem:
         if lonely:
             raise RequestError(f"No model is for data set {min(lonely) + 1}.", "give one with data=None, or name it.")
         self._base = parameters.start
+        self._last: tuple[bytes, list[np.ndarray]] = (b"", [])
 
     @property
     def bins(self) -> int:
@@ -125,7 +126,18 @@ class Problem:
         return self.parameters.expand(free, self._base)
 
     def expected(self, values: np.ndarray) -> list[np.ndarray]:
-        """Return the expected counts of each data set from the values of all parameters."""
+        """Return the expected counts of each data set from the values of all parameters.
+
+        Those of the last values are remembered: residuals and their derivatives are asked for one after the other.
+        """
+        key = values.tobytes()
+        known, counts = self._last
+        if known != key:
+            counts = self._expected(values)
+            self._last = key, counts
+        return counts
+
+    def _expected(self, values: np.ndarray) -> list[np.ndarray]:
         out = [np.zeros(len(s)) for s in self.selections]
         spectra: dict[tuple[int, int, bytes], np.ndarray] = {}
         for use in self.uses:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from xtendsrc.errors import FitError, InputFileError, RequestError
-from xtendsrc.fit import bootstrap, derived, engines
+from xtendsrc.fit import bootstrap, derived, engines, minimise
 from xtendsrc.fit.measured import FittedParameter, Measured
 from xtendsrc.fit.parameters import ParameterSet, Slot, Term
 from xtendsrc.fit.record import Folded, TermRecord, from_plain, to_plain
@@ -257,6 +257,13 @@ class FitResult:
         """Return the equivalent width of a component; see `xtendsrc.fit.derived.equivalent_width`."""
         return derived.equivalent_width(self, component, data=data)
 
+    def interval(self, name: str, confidence: float = 0.9) -> tuple[float, float]:
+        """Return the interval of one parameter, from the profile likelihood; see `xtendsrc.fit.minimise.interval`."""
+        problem = self.problem
+        free = self.values[problem.parameters.free]
+        found = minimise.interval(problem, free, self.statistic, self.column(name), confidence)
+        return found.low, found.high
+
     def goodness(self, number: int = 100, seed: int = 0) -> bootstrap.Goodness:
         """Return the parametric-bootstrap goodness; see `xtendsrc.fit.bootstrap.goodness`."""
         return bootstrap.goodness(self, number, seed)
@@ -277,11 +284,18 @@ class FitResult:
         RequestError
             If one of them was not fitted.
         """
-        a, b = (self._column(name) for name in (first, second))
+        a, b = (self.column(name) for name in (first, second))
         c = self.covariance
         return float(c[a, b] / np.sqrt(c[a, a] * c[b, b]))
 
-    def _column(self, name: str) -> int:
+    def column(self, name: str) -> int:
+        """Return the place of a fitted parameter in `covariance`.
+
+        Raises
+        ------
+        RequestError
+            If it was not fitted.
+        """
         name = full_name(name, list(self.parameters))
         if name not in self.free_names:
             raise RequestError(f"{name} was not fitted.", f"choose one of {', '.join(self.free_names)}.")

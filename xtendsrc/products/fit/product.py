@@ -219,6 +219,10 @@ class Fit(Product):
         """Return the equivalent width of a component; see `xtendsrc.fit.derived.equivalent_width`."""
         return self.result.equivalent_width(component, data=data)
 
+    def interval(self, name: str, confidence: float = 0.9) -> tuple[float, float]:
+        """Return the interval of one parameter, from the profile likelihood, that holds its true value so often."""
+        return self.with_data().interval(name, confidence)
+
     def goodness(self, number: int = 100, seed: int = 0) -> Goodness:
         """Return the parametric-bootstrap goodness; see `xtendsrc.fit.bootstrap.goodness`."""
         return self.with_data().goodness(number, seed)

@@ -178,6 +178,10 @@ def test_a_position_does_not_depend_on_the_others_asked_for():
     assert (both.effective_area[1] == alone.effective_area[0]).all()
 
 
+def test_a_trace_tells_what_it_is_in_a_line():
+    assert repr(small()) == "<Trace through tel20.fits.gz: 2 angles, 2 energies, 4000 rays an angle>"
+
+
 def test_other_energies_share_the_rays():
     wide = small(energies=[1, 2, 4] * u.keV, photons=2000)
     narrow = small(energies=[1, 4, 8] * u.keV, photons=2000).at([1, 2, 4] * u.keV)

@@ -59,6 +59,13 @@ class Trace:
     sources: tuple[Source, ...]
     arrivals: tuple[dict[int, Arrivals], ...]
 
+    def __repr__(self) -> str:
+        rays = ", ".join(str(n) for n in np.unique(self.rays_drawn))
+        return (
+            f"<Trace through {self.telescope.mirror.path.name}: {len(self.sources)} angles, "
+            f"{len(self.energies_kev)} energies, {rays} rays an angle>"
+        )
+
     @property
     def rays_drawn(self) -> NDArray[np.int64]:
         """Number of rays drawn at the aperture, (angles,); every energy shares them."""

@@ -292,7 +292,7 @@ class Product:
 
     def view(self, ax: Any = None, **options: Any) -> Any:
         """Draw the product and return the axes; see `xtendsrc.view` for the options of each kind."""
-        return self._drawer()(self, ax=ax, **options)
+        return resolve_name("xtendsrc.view.figure:draw")(self._drawer(), self, ax=ax, **options)
 
     def save_view(self, save_path: str | Path, **options: Any) -> Path:
         """Draw the product into an image file and return its path; no figure stays open."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -122,6 +123,49 @@ def legend(ax: Axes) -> None:
         ax.set_title(ax.get_title("left"), fontsize=10, loc="left", pad=7 + 13 * -(-entries // 4))
 
 
+_FORWARDS: dict[Callable[..., Any], Callable[..., Any]] = {}
+D = TypeVar("D", bound="Callable[..., Any]")
+
+
+def forwards_to(other: Callable[..., Any]) -> Callable[[D], D]:
+    """Mark a drawing function whose further options are those of another one."""
+
+    def mark(drawer: D) -> D:
+        _FORWARDS[drawer] = other
+        return drawer
+
+    return mark
+
+
+def draw(drawer: Callable[..., Any], product: Any, **options: Any) -> Any:
+    """Call a drawing function.
+
+    Raises
+    ------
+    RequestError
+        For an option that it does not have, with the nearest one.
+    """
+    known = _options_of(drawer)
+    if known is not None and (unknown := [name for name in options if name not in known]):
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        listed = ", ".join(sorted(known - {"ax", "figure", "position"}))
+        raise RequestError(
+            f"A picture of {product!r} has no option {unknown[0]!r}.",
+            f"did you mean {near[0]!r}?" if near else f"choose among {listed}.",
+        )
+    return drawer(product, **options)
+
+
+def _options_of(drawer: Callable[..., Any]) -> set[str] | None:
+    """Names of the options of a drawing function; None if it takes any."""
+    parameters = list(inspect.signature(drawer).parameters.values())[1:]
+    names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+    if len(names) == len(parameters):
+        return names
+    further = _options_of(_FORWARDS[drawer]) if drawer in _FORWARDS else None
+    return None if further is None else names | further
+
+
 def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, **options: Any) -> Path:
     """Draw a product into an image file, without pyplot: no window opens and no figure stays.
 
@@ -141,8 +185,10 @@ def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, *
     Raises
     ------
     RequestError
-        If the ending is not one of a picture.
+        If the ending is not one of a picture, ``dpi`` is not positive, or an option is unknown.
     """
+    if not (isinstance(dpi, (int, float)) and 0 < dpi < np.inf):
+        raise RequestError(f"dpi={dpi!r} is not a number of dots.", "give for example 150.")
     from matplotlib.figure import Figure
 
     size = CURVE_SIZE if "curve" in drawer.__name__ else IMAGE_SIZE
@@ -150,7 +196,7 @@ def save(drawer: Callable[..., Any], product: Any, path: Path, dpi: int = 150, *
     known = figure.canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
         raise RequestError(f"{path.name} has no ending of a picture.", f"choose one of {', '.join(sorted(known))}.")
-    drawer(product, figure=figure, **options)
+    draw(drawer, product, figure=figure, **options)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.1)  # a window leaves most of the figure empty
     return path
@@ -189,7 +235,7 @@ def gallery(products: Sequence[Any], columns: int = 3, **options: Any) -> np.nda
         except ProductError as error:
             axes.append(_excuse(product, error, figure, place))
         else:
-            axes.append(product._drawer()(product, figure=figure, position=place, **options))
+            axes.append(draw(product._drawer(), product, figure=figure, position=place, **options))
     return np.array(axes, dtype=object)
 
 

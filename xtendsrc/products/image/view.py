@@ -10,7 +10,7 @@ import numpy as np
 
 from xtendsrc.errors import MissingKeywordError, RequestError
 from xtendsrc.view import regions as overlay
-from xtendsrc.view.figure import IMAGE_SIZE, new_axes, one_of
+from xtendsrc.view.figure import IMAGE_SIZE, forwards_to, new_axes, one_of
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -213,16 +213,19 @@ def _axes(ax: Axes | None, picture: Picture, figure: Figure | None, position: An
     return ax, False
 
 
+@forwards_to(view_image)
 def view_expmap(product: ImageLike, ax: Axes | None = None, *, stretch: str = "linear", **options: Any) -> Axes:
     """Draw an exposure map; options as for `view_image`."""
     return view_image(product, ax, stretch=stretch, **{"cmap": "cividis", **options})
 
 
+@forwards_to(view_image)
 def view_ratemap(product: ImageLike, ax: Axes | None = None, **options: Any) -> Axes:
     """Draw a rate map; options as for `view_image`."""
     return view_image(product, ax, **options)
 
 
+@forwards_to(view_image)
 def view_source_regions(
     product: ImageLike, source: Any, background: RegionSet | None, ax: Axes | None = None, **options: Any
 ) -> Axes:

@@ -17,6 +17,7 @@ from xtendsrc.view.figure import (
     SOURCE,
     Drawn,
     drawn_on,
+    forwards_to,
     heading,
     legend,
     new_axes,
@@ -114,6 +115,7 @@ def _time_axis(product: LightCurve, scale: str | None, drawn: Drawn) -> _TimeAxi
     return axis
 
 
+@forwards_to(view_lightcurve)
 def view_netcurve(product: Any, ax: Axes | None = None, *, parts: bool | None = None, **options: Any) -> Axes:
     """Draw a net light curve, with the source region's own and the scaled background.
 

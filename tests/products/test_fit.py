@@ -92,7 +92,7 @@ def test_pictures_show_data_model_residuals_and_warnings(fitted, spectrum):
 
 
 def test_a_contour_of_the_statistic_is_the_ellipse_of_the_covariance(fitted):
-    from xtendsrc.fit.minimise import statistic_grid
+    from xtendsrc.fit.profile import statistic_grid
 
     result = fitted.result
     names = ["tbabs.nH", "powerlaw.PhoIndex"]

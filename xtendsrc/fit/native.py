@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.fit.measured import FittedParameter
-from xtendsrc.fit.minimise import (
-    BetterMinimumError,
-    Interval,
-    Minimum,
-    covariance_at,
-    minimise,
-    profile,
-    renormalised,
-)
+from xtendsrc.fit.minimise import Minimum, covariance_at, minimise, renormalised
 from xtendsrc.fit.parameters import collect
 from xtendsrc.fit.problem import Problem, check_model
+from xtendsrc.fit.profile import BetterMinimumError, Interval, profile
 from xtendsrc.fit.record import Folded, TermRecord
 from xtendsrc.fit.result import FitResult
 from xtendsrc.fit.statistic import CStat, WStat, resolve

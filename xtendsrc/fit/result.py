@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from xtendsrc.errors import FitError, InputFileError, RequestError
-from xtendsrc.fit import bootstrap, derived, engines, minimise
+from xtendsrc.fit import bootstrap, derived, engines, profile
 from xtendsrc.fit.measured import FittedParameter, Measured
 from xtendsrc.fit.parameters import ParameterSet, Slot, Term
 from xtendsrc.fit.record import Folded, TermRecord, from_plain, to_plain
@@ -258,10 +258,10 @@ class FitResult:
         return derived.equivalent_width(self, component, data=data)
 
     def interval(self, name: str, confidence: float = 0.9) -> tuple[float, float]:
-        """Return the interval of one parameter, from the profile likelihood; see `xtendsrc.fit.minimise.interval`."""
+        """Return the interval of one parameter, from the profile likelihood; see `xtendsrc.fit.profile.interval`."""
         problem = self.problem
         free = self.values[problem.parameters.free]
-        found = minimise.interval(problem, free, self.statistic, self.column(name), confidence)
+        found = profile.interval(problem, free, self.statistic, self.column(name), confidence)
         return found.low, found.high
 
     def goodness(self, number: int = 100, seed: int = 0) -> bootstrap.Goodness:

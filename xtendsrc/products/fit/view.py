@@ -222,7 +222,7 @@ def view_contours(
     figure, position
         Where new axes go.
     """
-    from xtendsrc.fit.minimise import statistic_grid
+    from xtendsrc.fit.profile import statistic_grid
 
     result = product.with_data()
     names = [result.parameter(name).name for name in (first, second)]

@@ -18,11 +18,12 @@ from typing import Any, Self
 import numpy as np
 
 from xtendsrc.fit.data import Dataset, read_dataset
-from xtendsrc.fit.minimise import Minimum, minimise, profile, renormalised
+from xtendsrc.fit.minimise import Minimum, minimise, renormalised
 from xtendsrc.fit.model import Model as Parsed
 from xtendsrc.fit.model import parse
 from xtendsrc.fit.parameters import Choices, Term, collect
 from xtendsrc.fit.problem import Problem
+from xtendsrc.fit.profile import profile
 from xtendsrc.fit.response import Response
 
 FAULT = os.environ.get("XSPEC_STANDIN", "")

@@ -185,6 +185,10 @@ def test_a_mosaic_holds_all_counts(tree):
     assert np.nanmax(made.exposure.data) > 1.9e4
     again = source.mosaic(BAND, binning=4)
     np.testing.assert_array_equal(again.counts.data, made.counts.data)
+    for what in ("rate", "exposure"):
+        assert made.view(what).get_title()
+    with pytest.raises(RequestError, match="no 'beauty'"):
+        made.view("beauty")
     path = made.write(tree / "mosaic.fits")
     with pytest.raises(RequestError, match="exists"):
         made.write(path)

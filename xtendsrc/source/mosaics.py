@@ -114,11 +114,11 @@ class Mosaic:
         what : {"rate", "counts", "exposure"}
             Which.
         """
-        from xtendsrc import view
+        from xtendsrc.products.image.view import view_expmap, view_image
 
         if what not in LAYERS:
             raise RequestError(f"A mosaic has no {what!r}.", f"choose among {', '.join(LAYERS)}.")
-        drawer = view.view_expmap if what == "exposure" else view.view_image
+        drawer = view_expmap if what == "exposure" else view_image
         return drawer(getattr(self, what), **options)
 
     def write(self, path: str | Path, overwrite: bool = False) -> Path:

@@ -57,9 +57,7 @@ def main():
         threshold = Detector(whole, replace(search)).threshold((background * whole,))
         row = [completeness(background, c, fields, search, threshold, rng) for c in COUNTS]
         cells = "".join(f"{v:7.2f}" for v in row)
-        print(
-            f"{background:5.2f} counts a pixel     {cells}   ({threshold:.1f}, {perf_counter() - start:.0f} s)"
-        )
+        print(f"{background:5.2f} counts a pixel     {cells}   ({threshold:.1f}, {perf_counter() - start:.0f} s)")
 
 
 if __name__ == "__main__":

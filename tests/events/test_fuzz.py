@@ -40,6 +40,7 @@ UNREADABLE = (
     OSError,
     EOFError,
     AttributeError,
+    AssertionError,
     ValueError,
     TypeError,
     LookupError,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEGAPIXEL = 1_000_000
+TEXT_STEP = 2048
 
 
 def arrays_of(name: str, path: Path) -> dict[str, np.ndarray]:
@@ -27,8 +28,8 @@ def arrays_of(name: str, path: Path) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        An image of up to a megapixel as ``PRIMARY.data``, its header as ``PRIMARY.text``; the columns of a light curve
-        or a spectrum as ``<extension>.<column>``, their names (one line) and the header as ``<extension>.text``.
+        An image of up to a megapixel as ``image``, or the columns of a table as ``<extension>.<column>``; and
+        ``header``, that of their extension as text, a card a line.
     """
     from astropy.io import fits
 
@@ -39,13 +40,13 @@ def arrays_of(name: str, path: Path) -> dict[str, np.ndarray]:
         return {}
     with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
         if what.cached_image and int(np.prod(hdus[0].shape)) <= MEGAPIXEL:
-            return {"PRIMARY.data": _native(hdus[0].data), "PRIMARY.text": _bytes(hdus[0].header.tostring())}
+            return {"image": _native(hdus[0].data), "header": _text(hdus[0].header)}
         if what.cached_table:
             table = hdus[what.cached_table]
             rows = table.data.view(np.ndarray)
             names = rows.dtype.names or ()
             columns = {f"{what.cached_table}.{column}": _native(rows[column]) for column in names}
-            return {**columns, f"{what.cached_table}.text": _bytes(",".join(names) + "\n" + table.header.tostring())}
+            return {**columns, "header": _text(table.header)}
     return {}
 
 
@@ -53,5 +54,7 @@ def _native(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=True)
 
 
-def _bytes(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+def _text(header: Any) -> np.ndarray:
+    """Give a header as text, with some room after it, so that headers of about one length have one layout."""
+    text = header.tostring(sep="\n", padding=False, endcard=False).encode("ascii")
+    return np.array(text, dtype=f"S{-(-len(text) // TEXT_STEP) * TEXT_STEP}")

@@ -23,6 +23,17 @@ _ABOUT = (
     "Index of the products below this directory. 'index' has one row a product or failure; 'products' leads to the "
     "HDF5 file of each; 'fingerprints' remembers input files. The products themselves are the FITS files."
 )
+_ABOUT_INDEX = (
+    "key: hash of what was asked for; state: hash of what the product was made from; path: its FITS file below this "
+    "directory, size and mtime_ns (since 1970) as it was committed, datasum the sums of its extensions; source: who "
+    "asked, a line each; engine: what made it; created, wall_time: when, and how long it took; reason: why it failed; "
+    "seq: number of the commit."
+)
+_ABOUT_FINGERPRINTS = (
+    "Input files: size, time of the last change of the content (mtime_ns, since 1970) and of the file (ctime_ns) when "
+    "their content had this SHA-256."
+)
+_UNITS = {"size": "byte", "mtime_ns": "ns", "ctime_ns": "ns", "wall_time": "s"}
 
 
 class Row(NamedTuple):
@@ -270,8 +281,8 @@ class Index:
             f = h5py.File(new)
             f.attrs["schema"] = SCHEMA
             f.attrs["about"] = _ABOUT
-            f.create_dataset("index", data=_on_disk(rows))
-            f.create_dataset("fingerprints", data=_on_disk(table))
+            _describe(f.create_dataset("index", data=_on_disk(rows)), _ABOUT_INDEX)
+            _describe(f.create_dataset("fingerprints", data=_on_disk(table)), _ABOUT_FINGERPRINTS)
             self._links(f, rows)
             image = store.image_of(new)
         return store.seal(image, "index", "registry")
@@ -289,6 +300,12 @@ class Index:
             del products[f"{key[:2]}/{key}"]
         for key in wanted - linked:
             products[f"{key[:2]}/{key}"] = h5py.ExternalLink(relative_product(key), "/")
+
+
+def _describe(dataset: h5py.Dataset, about: str) -> None:
+    """Say what a table is, and the unit of each column."""
+    dataset.attrs["about"] = about
+    dataset.attrs["units"] = [_UNITS.get(name, "") for name in dataset.dtype.names]
 
 
 def _text(values: np.ndarray) -> list[str]:

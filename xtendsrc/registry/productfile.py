@@ -32,9 +32,17 @@ _COMPRESS_BYTES = 1 << 16
 _TEXT_STEP = 256
 _ARRAYS = "arrays/"
 _TABLE = "columns of length "
+_COLUMNS = " columns"
+_FITS_FILE = "@fits_file"
+_ABOUT = (
+    "A copy, for quick reading, of what the FITS file of a product of xtendsrc holds; that file, whose path below the "
+    "output directory is 'fits_file', is the product itself. 'entry' is JSON: what was asked for, from which files it "
+    "was made, how, and when; 'log' is what the tasks printed. 'arrays' holds the image or the table of the FITS file, "
+    "with units in its attributes, and 'arrays/header' the header of its extension as text, a card a line."
+)
 
-Layout = tuple[tuple[str, np.dtype, tuple[int, ...]], ...]
-"""Name, type and shape of each dataset."""
+Layout = tuple[tuple[str, np.dtype, tuple[int, ...], tuple[str, ...]], ...]
+"""Name, type, shape and units of each dataset."""
 
 
 class _Place(NamedTuple):
@@ -66,16 +74,19 @@ def product_bytes(entry: Entry, arrays: Mapping[str, np.ndarray]) -> bytes:
     entry : Entry
         Goes into the scalar datasets ``entry`` (JSON) and ``log``.
     arrays : mapping
-        Goes into the group ``arrays``; one-dimensional arrays of one length are the columns of one compound dataset.
-        Arrays of more than a megapixel are left out.
+        Goes into the group ``arrays``; one-dimensional arrays of one length are the columns of one compound dataset,
+        those called ``RATE.TIME``, ``RATE.ERROR`` of one called ``RATE columns``. ``header``, a FITS header as text,
+        gives columns and ``image`` their units. Arrays of more than a megapixel are left out.
     """
     small = {name: np.asarray(a) for name, a in arrays.items() if np.size(a) <= MAX_ARRAY}
     values = {"entry": _text(entry.to_json())}
     if entry.log:
         values["log"] = _text(entry.log)
+    values[_FITS_FILE] = _text(entry.path)
     values |= {_ARRAYS + name: array for name, array in _joined(small).items()}
+    units = _units(values)
     compressed = any(map(_is_compressed, values.values()))
-    image, places = (_built(values), "") if compressed else _cast(values)
+    image, places = (_built(values, units), "") if compressed else _cast(values, units)
     return store.seal(image, "product", sealed_name(entry.key, entry.state, entry.size, entry.mtime_ns), places)
 
 
@@ -94,6 +105,9 @@ def read_arrays(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     for name, value in _values(sealed, of_arrays=True).items():
         if name.startswith(_TABLE):
             found |= {column: value[column].copy() for column in value.dtype.names or ()}
+        elif name.endswith(_COLUMNS) and value.dtype.names:
+            table = name.removesuffix(_COLUMNS)
+            found |= {f"{table}.{column}": value[column].copy() for column in value.dtype.names}
         else:
             found[name] = value.copy()
     return sealed.name, found
@@ -132,29 +146,51 @@ def _text(text: str) -> np.ndarray:
 
 
 def _joined(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    lengths: dict[int, list[str]] = {}
+    """Make compound datasets of the columns of tables, and of other arrays that have one length."""
+    tables: dict[str, dict[str, str]] = {}
     for name, array in arrays.items():
         if array.dtype.hasobject or array.dtype.kind == "U":
             raise RegistryError(f"The array {name} of type {array.dtype} cannot be stored.", "store numbers only.")
         if array.ndim == 1 and array.dtype.names is None:
-            lengths.setdefault(array.size, []).append(name)
-    tables = {n: names for n, names in lengths.items() if len(names) > 1}
-    done = {name for names in tables.values() for name in names}
+            table, dot, column = name.partition(".")
+            found = tables.setdefault(f"{table}{_COLUMNS}" if dot else f"{_TABLE}{array.size}", {})
+            found[column if dot else name] = name
+    for table, columns in tuple(tables.items()):
+        lengths = {arrays[name].size for name in columns.values()}
+        if len(lengths) > 1 or (len(columns) == 1 and table.startswith(_TABLE)):
+            del tables[table]
+    done = {name for columns in tables.values() for name in columns.values()}
     joined = {name: array for name, array in arrays.items() if name not in done}
-    for length, names in tables.items():
-        table = np.empty(length, [(name, arrays[name].dtype) for name in names])
-        for name in names:
-            table[name] = arrays[name]
-        joined[f"{_TABLE}{length}"] = table
+    for table, columns in tables.items():
+        first = arrays[next(iter(columns.values()))]
+        joined[table] = np.empty(first.size, [(column, arrays[name].dtype) for column, name in columns.items()])
+        for column, name in columns.items():
+            joined[table][column] = arrays[name]
     return joined
+
+
+def _units(values: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+    """Units of the image and of each column of the tables, from the FITS header kept with them; empty where unsaid."""
+    header = values.get(f"{_ARRAYS}header")
+    if header is None or header.dtype.kind != "S":
+        return {}
+    lines = header.item().decode("ascii", "replace").split("\n")
+    texts = {line[:8].rstrip(): line.split("'")[1].strip() for line in lines if line[10:11] == "'"}
+    of_columns = {texts[key]: texts.get(f"TUNIT{key[5:]}", "") for key in texts if key.startswith("TTYPE")}
+    units = {
+        name: tuple(of_columns.get(column, "") for column in array.dtype.names)
+        for name, array in values.items()
+        if name.endswith(_COLUMNS) and array.dtype.names
+    }
+    return {f"{_ARRAYS}image": (texts["BUNIT"],), **units} if "BUNIT" in texts else units
 
 
 def _is_compressed(array: np.ndarray) -> bool:
     return array.nbytes > _COMPRESS_BYTES and array.ndim > 0
 
 
-def _cast(values: Mapping[str, np.ndarray]) -> tuple[bytes, str]:
-    mould = _mould(tuple((name, array.dtype, array.shape) for name, array in values.items()))
+def _cast(values: Mapping[str, np.ndarray], units: Mapping[str, tuple[str, ...]]) -> tuple[bytes, str]:
+    mould = _mould(tuple((name, array.dtype, array.shape, units.get(name, ())) for name, array in values.items()))
     image = bytearray(mould.image)
     for name, start in mould.offsets.items():
         image[start : start + values[name].nbytes] = values[name].tobytes()
@@ -163,14 +199,21 @@ def _cast(values: Mapping[str, np.ndarray]) -> tuple[bytes, str]:
 
 @functools.lru_cache(maxsize=64)
 def _mould(layout: Layout) -> _Mould:
-    blank = {name: np.zeros(shape, dtype) for name, dtype, shape in layout}
-    image = _built(blank)
+    blank = {name: np.zeros(shape, dtype) for name, dtype, shape, _ in layout}
+    token = (b"\1place of the name\2" * 20)[: blank[_FITS_FILE].dtype.itemsize]  # an attribute has no offset to ask for
+    blank[_FITS_FILE] = np.array(token, blank[_FITS_FILE].dtype)
+    image = _built(blank, {name: units for name, _, _, units in layout if units})
     with store.reading(image) as f:
-        offsets = {name: h5d.open(f, name.encode("utf-8")).get_offset() for name, array in blank.items() if array.size}
-    kinds = {name: _kind(dtype) for name, dtype, _ in layout}
+        offsets = {
+            name: h5d.open(f, name.encode("utf-8")).get_offset()
+            for name, array in blank.items()
+            if array.size and name != _FITS_FILE
+        }
+    offsets[_FITS_FILE] = image.index(token)
+    kinds = {name: _kind(dtype) for name, dtype, _, _ in layout if name != _FITS_FILE}
     if None in kinds.values():
         return _Mould(image, offsets, "")
-    places = {name: (offsets.get(name, 0), kinds[name], shape) for name, _, shape in layout}
+    places = {name: (offsets.get(name, 0), kinds[name], shape) for name, _, shape, _ in layout if name in kinds}
     return _Mould(image, offsets, json.dumps(places, separators=(",", ":")))
 
 
@@ -182,12 +225,21 @@ def _kind(dtype: np.dtype) -> str | list[tuple[str, str]] | None:
     return columns if np.dtype(columns) == dtype else None
 
 
-def _built(values: Mapping[str, np.ndarray]) -> bytes:
+def _built(values: Mapping[str, np.ndarray], units: Mapping[str, tuple[str, ...]]) -> bytes:
     with store.building() as new:
         if any(name.startswith(_ARRAYS) for name in values):
             h5g.create(new, _ARRAYS.encode())
+        f = h5py.File(new)
+        f.attrs["about"] = _ABOUT
         for name, array in values.items():
-            _write(new, name, array)
+            if name == _FITS_FILE:
+                kind = h5py.string_dtype("utf-8", array.dtype.itemsize)
+                f.attrs.create(name.removeprefix("@"), array, dtype=kind)
+            else:
+                _write(new, name, array)
+        for name, texts in units.items():
+            if name in f:
+                f[name].attrs["units"] = texts[0] if len(texts) == 1 else list(texts)
         return store.image_of(new)
 
 

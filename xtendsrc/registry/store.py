@@ -113,6 +113,7 @@ def _access() -> h5p.PropFAID:
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fapl_core(block_size=1 << 16, backing_store=False)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_LATEST)  # HDF5 2 would take a later format
     return access
 
 

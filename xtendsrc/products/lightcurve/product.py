@@ -155,7 +155,7 @@ class LightCurve(Product):
 
         content = self.content
         if "header" not in content:
-            content["header"] = fits.Header.fromstring(content["text"])
+            content["header"] = fits.Header.fromstring(content["text"], sep="\n")
         header: fits.Header = content["header"]
         return header
 
@@ -170,9 +170,9 @@ class LightCurve(Product):
         if self._target is None:
             return None
         arrays = self._target.registry.arrays(self.key)
-        if "RATE.text" not in arrays:
+        if "header" not in arrays:
             return None
         from astropy.table import Table
 
-        names, text = arrays["RATE.text"].tobytes().decode("ascii").split("\n", 1)
-        return {"table": Table({n: arrays[f"RATE.{n}"] for n in names.split(",")}, copy=False), "text": text}
+        columns = {name.removeprefix("RATE."): a for name, a in arrays.items() if name.startswith("RATE.")}
+        return {"table": Table(columns, copy=False), "text": arrays["header"].item().decode("ascii")}

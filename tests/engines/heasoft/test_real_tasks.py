@@ -158,6 +158,22 @@ def test_a_curve_that_starts_later_agrees(on, events, tmp_path):
         np.testing.assert_allclose(theirs[column], ours[column], rtol=1e-6, err_msg=column)
 
 
+def test_curves_of_a_source_in_burst_mode_agree(on, tmp_path):
+    """extractor knows thresholds of FRACEXP only, which is 0.12 at most there."""
+    frames = DATA.parent / "frames" / "burst"
+    about = {"obs_id": "900001010", "dataclass": "31300010", "region": RegionSet.read(frames / "src.reg")}
+    request = LightCurveRequest(**about, selection=BAND, bin=200.0, min_fraction=0.7, fraction_of="reachable")
+    both = [
+        made(request, [frames / "events.fits.gz"], tmp_path / e.__name__.rpartition(".")[2], e)
+        for e in (heasoft, native)
+    ]
+    theirs, ours = (fits.getdata(one.path, "RATE") for one in both)
+    assert len(ours) > 10
+    for column in ("TIME", "RATE", "ERROR_HI", "FRACEXP"):
+        np.testing.assert_allclose(theirs[column], ours[column], rtol=1e-5, err_msg=column)
+    assert fits.getheader(both[0].path, "RATE")["MINREACH"] == 0.7
+
+
 def test_an_image_whose_pixels_moved_is_refused(on, events, tmp_path, monkeypatch):
     whole = extractor.extract
 
@@ -209,6 +225,8 @@ def test_a_map_that_the_task_gets_wrong_is_made_natively_and_says_so(on, across_
     assert entry.engine == "native"
     assert any("roll crosses 0/360" in note for note in entry.notes)
     assert product.data.max() == pytest.approx(dc.gti.total, rel=1e-3)
+    thin = dc.expmap(binning=8, gti=xs.GTI(dc.gti.start[::7], dc.gti.stop[::7])).compute()
+    assert thin.target.registry.entry(thin.key).engine == "native"
     other = dc.expmap(binning=4, engine="heasoft")
     report = xs.compute(other, progress=False, quiet=True)
     assert len(report.failed) == 1

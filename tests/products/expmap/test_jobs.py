@@ -11,6 +11,9 @@ from xtendsrc.engines import native
 from xtendsrc.engines.protocol import Job
 from xtendsrc.errors import GTIError, InputFileError, InputNotFoundError, RegionError, TruncatedFileError
 from xtendsrc.events.selection import Selection
+from xtendsrc.measure.focalplane import FocalPlane
+from xtendsrc.products.expmap.file import write_map
+from xtendsrc.products.expmap.native import exposure_map
 from xtendsrc.products.expmap.request import ExpMapRequest
 from xtendsrc.products.lightcurve.request import LightCurveRequest
 from xtendsrc.products.netcurve.request import NetCurveRequest
@@ -168,3 +171,17 @@ def test_damaged_or_missing_file_is_named(steady, tmp_path, role, damage, error)
     assert isinstance(made, error)
     assert path.name in str(made)
     assert made.next_step
+
+
+def test_keywords_of_a_turned_detector_lead_from_det_to_foc_as_in_heasoft(steady, tmp_path):
+    """``FOC = 1215.5 + R (DET - 905.5 - FOC_OFF)``, R = [[c, s], [-s, c]] of FOC_ROTD, as ahexpmap reads them."""
+    plane = FocalPlane((-172.5, -174.5), rotation=0.7)
+    made = exposure_map(steady.attitude, steady.gti, steady.detector(), plane, "FOC")
+    write_map(tmp_path / "map.fits", made, steady.events, steady.gti)
+    header = fits.getheader(tmp_path / "map.fits", "OFFAXISHIST")
+    angle = np.radians(header["FOC_ROTD"])
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    det = np.array([[300.0, 900.0, 1500.0], [1400.0, 500.0, 905.5]])
+    offset = np.array([[header["FOC_XOFF"]], [header["FOC_YOFF"]]])
+    np.testing.assert_allclose(1215.5 + turn @ (det - 905.5 - offset), plane.on_foc().forward(*det), atol=1e-9)
+    assert header["FOC_ROTD"] != 0

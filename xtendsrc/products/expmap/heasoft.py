@@ -15,7 +15,7 @@ from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.events.cards import physical_cards
 from xtendsrc.events.selection import Selection
-from xtendsrc.measure.attitude import attitude_bins, choose_bins, wrap
+from xtendsrc.measure.attitude import MAX_GAP, attitude_bins, choose_bins, wrap
 from xtendsrc.measure.ehk import read_attitude
 from xtendsrc.products.expmap.native import bad_pixel_image, input_file
 
@@ -62,7 +62,7 @@ def make_expmap(job: Job, bench: Bench) -> Made:
 
 def crosses_zero(attitude: Attitude, gti: GTI) -> str:
     """Name the angle whose values in the good time lie on both sides of 0/360 degrees; empty if none does."""
-    good = gti.contains(attitude.time) if len(attitude.time) else np.zeros(0, dtype=bool)
+    good = gti.bridged(MAX_GAP).contains(attitude.time)
     for name, values in (("RA", attitude.ra[good]), ("the roll", attitude.roll[good])):
         if values.size and np.ptp(values % 360.0) > 180.0:
             return name
@@ -129,10 +129,7 @@ def _check_pointing(bench: Bench, path: Path, histogram: fits.BinTableHDU, bins:
     away = wrap(theirs - mine)
     away[:, 0] *= np.cos(np.radians(mine[:, 1]))
     if np.abs(away).max() > 0.01:
-        raise bench.refuse(
-            f"{path.name}: its pointing is {np.abs(away).max():.3f} degrees off the attitude file.",
-            'make this map with engine="native".',
-        )
+        raise bench.unfit(f"{path.name}: its pointing is {np.abs(away).max():.3f} degrees off the attitude file.")
 
 
 def _mean(angles: np.ndarray, weights: np.ndarray) -> np.ndarray:

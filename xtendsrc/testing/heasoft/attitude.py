@@ -89,9 +89,10 @@ def attitude_bins(ehk: HDU, header: Header, gti: Intervals, delta: float, numphi
     values = np.array(angles)
     found: dict[tuple[int, int], AttitudeBin] = {}
     for start, stop in gti:
-        inside = np.nonzero((times >= start) & (times <= stop))[0]
-        if len(inside) == 0:
-            inside = np.nonzero(times <= start)[0][-1:] if stop <= times[-1] else inside
+        first, last = int(np.searchsorted(times, start)), int(np.searchsorted(times, stop, side="right"))
+        inside = np.arange(first, last)
+        if len(inside) == 0 and stop <= times[-1]:  # the row before it, as long as the table goes on
+            inside = np.arange(max(first - 1, 0), first)
         if len(inside):
             _stretches(found, start, stop, times, inside, (rings, sectors, values), (delta, numphi))
     found = {key: item for key, item in found.items() if item.time > 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import TYPE_CHECKING
 
@@ -124,11 +125,12 @@ def light_curve(selected: Selected, pars: Parameters) -> list[HDU]:
         place = int((time - origin) / width)  # towards zero: the bin before the first one joins it
         counts[place] = counts.get(place, 0) + 1
     rows: list[tuple[float, float, float, float]] = []
+    starts, stops = ([pair[end] for pair in selected.gti] for end in (0, 1))
     stop = selected.gti[-1][1] if selected.gti else origin
     for place in range(math.ceil((stop - origin) / width) if stop > origin else 0):
         edge = origin + place * width
-        near = [pair for pair in selected.gti if pair[1] > edge and pair[0] < edge + width]
-        exposed = overlap(edge, edge + width, near)
+        near = slice(bisect.bisect_right(stops, edge), bisect.bisect_left(starts, edge + width))
+        exposed = overlap(edge, edge + width, selected.gti[near])
         if exposed <= 0 or exposed / width < threshold:
             continue
         number = counts.get(place, 0)

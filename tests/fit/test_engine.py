@@ -95,6 +95,16 @@ def test_two_exposures_differ_by_their_ratio_of_rates():
     assert one.parameter("factor[2]").frozen
 
 
+def test_spectra_on_other_grids_join_a_fit():
+    rng = np.random.default_rng(10)
+    first = dataset(rng.poisson(20.0, 50))
+    second = dataset(rng.poisson(90.0, 30), exposure=300.0, low=0.4, width=0.25, area=3 * AREA)
+    result = flat([first, second], freeze=(*FLAT["freeze"], "factor[2]"))
+    seen = 1000 * AREA * WIDTH + 300 * 3 * AREA * 30 * 0.25
+    total = first.source.counts.sum() + second.source.counts.sum()
+    assert result.parameter("norm").value == pytest.approx(total / seen, rel=1e-6)
+
+
 def test_factors_of_bands_are_ratios_of_rates_in_the_bands():
     rng = np.random.default_rng(9)
     first, second = dataset(rng.poisson(20.0, 50)), dataset(np.append(rng.poisson(10, 20), rng.poisson(40, 30)))

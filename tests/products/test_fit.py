@@ -29,6 +29,7 @@ def test_nothing_is_computed_before_a_value_is_asked_for(tmp_path):
     lonely = xs.Spectrum.read(write_spectrum(tmp_path / "a.pi", counts))
     fit = lonely.fit("powerlaw")
     assert "not fitted yet" in repr(fit)
+    assert len(xs.compute(fit, progress=False)) == 0  # nothing of it is kept by a registry
     with pytest.raises(InputFileError, match=r"has no RMF.*Spectrum.read\(path, rmf="):
         _ = fit.parameters
 

@@ -55,7 +55,9 @@ def read_result(path: Path) -> tuple[FitResult, fits.Header]:
         with fits.open(path, memmap=False) as hdus:
             text = str(hdus["RESULT"].data["JSON"][0])
             return FitResult.from_json(text), hdus[0].header.copy()
-    except (OSError, KeyError, IndexError) as error:
+    except (OSError, EOFError, KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, InputFileError):
+            raise
         raise InputFileError(f"{path} holds no fit result: {error}.", "check the path.") from error
 
 

@@ -168,6 +168,8 @@ def make_job(
         count = len(term.model.parameters) + (size > 1)
         models.append(XspecModel(expression, term.label, source, count))
         places += _places(term, size, parameters)
+    if len({name in WEIGHTS for name in statistics}) > 1:
+        raise RequestError("XSPEC has one statistic for all spectra.", "choose one with stat=.")
     settings = terms[0].model.settings
     cosmology = " ".join(f"{float(settings.get(n, d)):g}" for n, d in _COSMOLOGY.items())
     name = statistics[0]

@@ -363,7 +363,7 @@ def flatten(things: Iterable[object]) -> list[Product]:
     """
     flat: list[Product] = []
     for thing in things:
-        if parts := getattr(thing, "parts", ()):
+        if (parts := getattr(thing, "parts", None)) is not None:
             flat.extend(flatten(parts))
         elif hasattr(thing, "request") and hasattr(thing, "target"):
             flat.append(cast("Product", thing))

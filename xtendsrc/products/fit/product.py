@@ -96,9 +96,16 @@ class Fit(Product):
         return self._spectra
 
     @property
-    def parts(self) -> tuple[Spectrum, ...]:
-        """What a batch makes for a fit that the registry does not keep: its spectra; nothing for one that it keeps."""
-        return () if self._statement is None else (*self._spectra, *self._backgrounds.values())
+    def parts(self) -> tuple[Spectrum, ...] | None:
+        """What a batch makes for a fit that the registry does not keep: its spectra, but for those read from files.
+
+        None for a fit that the registry keeps, which the batch makes itself.
+        """
+        return None if self._statement is None else tuple(s for s in self._inputs if s._request is not None)
+
+    @property
+    def _inputs(self) -> tuple[Spectrum, ...]:
+        return (*self._spectra, *self._backgrounds.values())
 
     @property
     def result(self) -> FitResult:
@@ -112,7 +119,7 @@ class Fit(Product):
         if self._statement is None:
             found: FitResult = self.content["result"]
             return found
-        stamps = tuple(id(s.content) for s in self.parts)
+        stamps = tuple(id(s.content) for s in self._inputs)
         if self._found is None or self._found[0] != stamps:
             self._found = stamps, self._statement.run(*self._datasets())
         return self._found[1]
@@ -260,7 +267,7 @@ class Fit(Product):
         """Make the fit, and what it needs, now; options are those of `xtendsrc.compute`."""
         if self._statement is None:
             return super().compute(**options)
-        for spectrum in self.parts:
+        for spectrum in self.parts or ():
             spectrum.compute(**options)
         _ = self.result
         return self

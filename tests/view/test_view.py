@@ -201,6 +201,9 @@ def test_rate_maps_are_drawn_as_images_are(star, products, position):
     drawn, exposed = drawn_image(ax), seconds > 100
     np.testing.assert_allclose(drawn[exposed] * seconds[exposed] * live, products["image"].data[exposed], rtol=1e-5)
     assert names(ax) == ["source region"]
+    whole = rates.view().images[0].norm
+    assert (whole.vmin, whole.vmax) == (0, pytest.approx(np.nanmax(rates.data[seconds > 0.2 * seconds.max()])))
+    assert rates.view(limits=(0, 3)).images[0].norm.vmax == 3
     in_memory = RateMap(Image.read(products["image"].path), products["expmap"])
     np.testing.assert_allclose(drawn_image(in_memory.view()), drawn, rtol=1e-5)
     assert all(ax.has_data() for ax in Products([rates, in_memory]).view())
@@ -329,6 +332,7 @@ def test_regions_are_drawn_where_no_background_fits(star, position):
     assert "source region" in names(ax)
     assert "other sources" in names(ax)
     assert "No background region" in ax.get_title()
+    assert "lost: counts image" in ax.get_title()
     rendered(ax)
 
 
@@ -567,6 +571,17 @@ def test_a_spectrum_without_counts_is_drawn_as_upper_limits(tmp_path):
     tops = np.array([high for (_, _), (_, high) in ax.collections[1].get_segments()])
     np.testing.assert_allclose(tops * 100 * 0.006 * spectrum.exposure.value, 1.841, atol=2e-3)
     rendered(ax)
+
+
+@pytest.mark.parametrize("obs_id", ["900001010", "900002010"])
+def test_the_limits_hold_source_and_background(star, obs_id):
+    ax = star.view_regions(obs_id=obs_id)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    for line in ax.lines:
+        if line.get_label() in ("source region", "background"):
+            x, y = line.get_xydata().T
+            assert left < x.min() < x.max() < right
+            assert low < y.min() < y.max() < high
 
 
 def test_regions_of_a_source_are_drawn(star):

@@ -324,7 +324,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         from xtendsrc.products.image.view import view_source_regions
 
         dc = self._one(obs_id, dataclass)
-        picture = dc.image()
+        picture = self.image(obs_id=dc.obs_id, dataclass=str(dc.code))
         try:
             region = self.background_region(dc, background)
         except RegionError as error:

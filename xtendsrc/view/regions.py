@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from astropy.visualization.wcsaxes import WCSAxes as Axes
 
     from xtendsrc.products.image.product import ImageLike
-    from xtendsrc.products.image.view import Picture
+    from xtendsrc.view.picture import Picture
 
 SOURCE, BACKGROUND, INTERLOPERS, CALIBRATION = "source region", "background", "other sources", "calibration sources"
 COLOURS = {SOURCE: "#4fd3ff", BACKGROUND: "#ffd24f", INTERLOPERS: "#ff8a5d", CALIBRATION: "#7dff9b"}
@@ -52,6 +52,12 @@ def overlays_of(regions: Any) -> Iterator[Overlay]:
             colour = COLOURS.get(label, FURTHER[number % len(FURTHER)] if len(named) > 1 else COLOURS[SOURCE])
             style = ":" if label == CALIBRATION else "-"
             yield Overlay(RegionSet.of(region), str(label), colour, style)
+
+
+def without(region: RegionSet, others: RegionSet | None) -> RegionSet:
+    """Return a region without those excluded shapes that are drawn as other sources."""
+    drawn = () if others is None else tuple(shape.excluded() for shape in others.shapes)
+    return RegionSet(region.frame, tuple(shape for shape in region.shapes if shape not in drawn))
 
 
 def outline(ax: Axes, product: ImageLike, picture: Picture, overlays: Iterable[Overlay]) -> None:

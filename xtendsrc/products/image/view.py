@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +10,13 @@ import numpy as np
 from xtendsrc.errors import MissingKeywordError, RequestError
 from xtendsrc.view import regions as overlay
 from xtendsrc.view.figure import IMAGE_SIZE, forwards_to, new_axes, one_of
+from xtendsrc.view.picture import Box, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from astropy.coordinates import SkyCoord
     from astropy.visualization.wcsaxes import WCSAxes as Axes
-    from astropy.wcs import WCS
     from matplotlib.figure import Figure
 
     from xtendsrc.products.image.product import ImageLike
@@ -26,69 +27,10 @@ logger = logging.getLogger(__name__)
 LARGEST = 640
 """Pixels on a side above which a whole image is drawn in blocks, about those of a screen; zoomed ones and the
 product's data stay as they are."""
-Box = tuple[np.ndarray, np.ndarray]
+WELL_EXPOSED = 0.2
+"""Part of the largest exposure of a rate map beyond which a pixel's rate counts for the colours."""
 STRETCHES = ("linear", "sqrt", "log", "asinh")
 LABELS = {"ct": "counts / pixel", "s": "exposure (s)", "ct / s": "counts / s / pixel"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Pixels as they are drawn, and how they lie on the axes, which count the product's own pixels.
-
-    Attributes
-    ----------
-    data : ndarray, (ny, nx)
-        What is drawn.
-    wcs : WCS
-        Coordinates of the product's own pixels.
-    block : int
-        The product's pixels on a side of a drawn one.
-    binning : int
-        Unbinned pixels on a side of the product's own.
-    frame : str
-        ``SKY`` or ``DET``.
-    """
-
-    data: np.ndarray
-    wcs: WCS
-    block: int
-    binning: int
-    frame: str
-
-    @property
-    def size(self) -> tuple[float, float]:
-        """Where a corner lies, and the side of a drawn pixel, on the axes: DET axes count unbinned pixels from 1."""
-        return (0.5, float(self.block * self.binning)) if self.frame == "DET" else (-0.5, float(self.block))
-
-    @property
-    def extent(self) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top of what is drawn."""
-        ny, nx = self.data.shape
-        corner, side = self.size
-        return corner, corner + nx * side, corner, corner + ny * side
-
-    def within(self, box: Box) -> np.ndarray:
-        """Pixels inside a box of the axes; all of them if none is."""
-        corner, side = self.size
-        (left, right), (low, high) = ((np.asarray(ends) - corner) / side for ends in box)
-        rows, columns = slice(max(0, int(low)), max(0, round(high))), slice(max(0, int(left)), max(0, round(right)))
-        part = self.data[rows, columns]
-        return part if part.size else self.data
-
-    def to_axes(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Turn unbinned 1-based pixel coordinates into those of the axes."""
-        x, y = np.asarray(x, float), np.asarray(y, float)
-        if self.frame == "DET":
-            return x, y
-        return (x - 0.5) / self.binning - 0.5, (y - 0.5) / self.binning - 0.5
-
-    def transform(self, ax: Axes) -> Any:
-        """How the product's pixels come onto axes that may have another WCS."""
-        return ax.transData if self.frame == "DET" or self.on(ax) else ax.get_transform(self.wcs)
-
-    def on(self, ax: Axes) -> bool:
-        """Tell whether axes count this product's pixels."""
-        return self.frame == "DET" or bool(ax.wcs.to_header(relax=True) == self.wcs.to_header(relax=True))
 
 
 def view_image(
@@ -156,7 +98,7 @@ def view_image(
     if view_regions if calibration is None else calibration:
         outlines += _calibration(product)
     ax, own = _axes(ax, picture, figure, position)
-    box = _box(product, picture, zoom_in, own)
+    box = _box(product, picture, zoom_in, own, outlines)
     drawn = _draw(ax, picture, stretch, cmap, limits, box)
     overlay.outline(ax, product, picture, outlines)
     if box is not None:
@@ -220,8 +162,15 @@ def view_expmap(product: ImageLike, ax: Axes | None = None, *, stretch: str = "l
 
 
 @forwards_to(view_image)
-def view_ratemap(product: ImageLike, ax: Axes | None = None, **options: Any) -> Axes:
-    """Draw a rate map; options as for `view_image`."""
+def view_ratemap(product: Any, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw a rate map; options as for `view_image`.
+
+    The colours of a whole map end at the highest rate of well exposed pixels: one count in a second at an edge would
+    leave nothing else to be seen.
+    """
+    if "limits" not in options and options.get("zoom_in", False) is False and product.knows_exposure:
+        trusted = product.data[product.live > WELL_EXPOSED * product.live.max()]
+        options["limits"] = (0.0, float(np.nanmax(trusted, initial=0.0)) or None)
     return view_image(product, ax, **options)
 
 
@@ -230,7 +179,10 @@ def view_source_regions(
     product: ImageLike, source: Any, background: RegionSet | None, ax: Axes | None = None, **options: Any
 ) -> Axes:
     """Draw an image with the source region (blue), its background (yellow), other sources and calibration discs."""
-    named = {overlay.SOURCE: source.region, overlay.BACKGROUND: background, overlay.INTERLOPERS: source.interlopers}
+    others = source.interlopers
+    shapes = {overlay.SOURCE: source.region, overlay.BACKGROUND: background}
+    named = {label: region and overlay.without(region, others) for label, region in shapes.items()}
+    named[overlay.INTERLOPERS] = others
     return view_image(product, ax, **{"calibration": True, "regions": named, **options})
 
 
@@ -296,10 +248,16 @@ def _calibration(product: ImageLike) -> list[overlay.Overlay]:
     return list(overlay.overlays_of({overlay.CALIBRATION: calibration_discs(geometry, product.frame)}))
 
 
-def _box(product: ImageLike, picture: Picture, zoom: Any, own: bool) -> Box | None:
-    """Return what is shown: the surroundings of the source region, or of new axes what has data; else None."""
+def _box(product: ImageLike, picture: Picture, zoom: Any, own: bool, outlines: Sequence[overlay.Overlay]) -> Box | None:
+    """Return what is shown: the surroundings of the source region; of new axes what has data and regions; else None."""
     if zoom is False or product.source_region is None:
-        return _filled(picture) if own else None
+        box = _filled(picture) if own else None
+        if box is None:
+            return None
+        for drawn in outlines:
+            if drawn.label in (overlay.SOURCE, overlay.BACKGROUND):
+                box = picture.around(box, product.on_grid(drawn.region).bounds)
+        return box
     return _around(product, picture, zoom, product.source_region)
 
 

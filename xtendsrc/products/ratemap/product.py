@@ -78,6 +78,11 @@ class RateMap(ImageLike):
         in_memory = self._request is None and self._file is None
         return f"<RateMap of {self.image!r}>" if in_memory else super().__repr__()
 
+    @property
+    def knows_exposure(self) -> bool:
+        """Whether the exposure map is known; it is not for a map read from a file."""
+        return self._file is None
+
     @cached_property
     def live(self) -> np.ndarray:
         """Live seconds a pixel: the exposure map times DEADC."""

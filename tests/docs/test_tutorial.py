@@ -8,7 +8,7 @@ import nbclient
 import pytest
 
 TUTORIAL = Path(__file__).parents[2] / "tutorials" / "getting-started.md"
-FIGURES = 12
+FIGURES = 13
 
 
 def executed(directory, environment):

@@ -262,3 +262,14 @@ def test_sources_of_one_field_share_what_is_read(tree, positions, monkeypatch):
     assert len(rows) >= 30
     assert len(opened) == 2
     assert fielddata._live.cache_info().misses == 2
+
+
+def test_the_plain_table_counts_the_products_of_each_source(tree, tmp_path):
+    table = QTable({"name": ["one", "two"], "ra": [83.0, 83.01] * u.deg, "dec": [-60.0, -60.0] * u.deg})
+    sample = xs.Sample.from_table(table, archive=tree / "XRISM", output=tmp_path / "out")
+    assert list(sample.table()["ready"]) == [0, 0]
+    xs.compute(sample.images(energy=BAND, binning=8), progress=False)
+    plain = sample.table()
+    assert list(plain["observations"]) == [2, 2]
+    assert list(plain["ready"]) == [2, 2]  # the images of the two data classes, which both sources asked for
+    assert list(plain["failed"]) == [0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,10 @@ def table_of(sources: Sequence[Source], columns: Sequence[str] | None = None, **
                 f"did you mean {near[0]!r}?" if near else f"choose among {', '.join(COLUMNS)}.",
             )
     if columns is None:
-        rows = [_plain(source) for source in sources]
+        rows = _plain(sources)
         return Table(rows=rows, names=PLAIN) if rows else Table(names=PLAIN)
     made = QTable()
-    plain = [_plain(source) for source in sources] if {*wanted} & {*PLAIN[3:]} else []
+    plain = _plain(sources) if {*wanted} & {*PLAIN[3:]} else []
     measured = _measured(sources, **options) if {*wanted} & {*MEASURED} else {}
     for name in wanted:
         made[name] = _column(name, sources, plain, measured)
@@ -86,10 +87,32 @@ def _column(name: str, sources: Sequence[Source], plain: list[tuple[Any, ...]], 
     return [row[PLAIN.index(name)] for row in plain]
 
 
-def _plain(source: Source) -> tuple[Any, ...]:
+def _plain(sources: Sequence[Source]) -> list[tuple[Any, ...]]:
+    """Rows of the plain columns; each registry is read once."""
+    kept: dict[int, Counter[tuple[str, str]]] = {}
+    rows = []
+    for source in sources:
+        registry = source.registry
+        if id(registry) not in kept:
+            kept[id(registry)] = _products(registry.table(), {s.name for s in sources})
+        counts = kept[id(registry)]
+        rows.append(_row(source, counts[source.name, "ready"], counts[source.name, "failed"]))
+    return rows
+
+
+def _products(table: Table, names: set[str]) -> Counter[tuple[str, str]]:
+    """Products by source and status; a shared one counts for each source that asked for it."""
+    counts: Counter[tuple[str, str]] = Counter()
+    if not len(table):
+        return counts
+    for asked, status in zip(map(str, table["source"]), map(str, table["status"]), strict=True):
+        for name in [asked] if asked in names else asked.split(", "):
+            counts[name, status] += 1
+    return counts
+
+
+def _row(source: Source, ready: int, failed: int) -> tuple[Any, ...]:
     ra, dec = float(source.position.ra.deg), float(source.position.dec.deg)
-    kept = source.registry.table(source=source.name)
-    ready, failed = (int((kept["status"] == s).sum()) if len(kept) else 0 for s in ("ready", "failed"))
     try:
         observations = source.observations
         classes = source.dataclasses()

@@ -139,8 +139,12 @@ def test_ftselect_and_friends(here, child, work):
 
 
 def test_barycen_moves_events_and_good_times_alike(here, work):
-    Path("x.orb").write_bytes(b"")
-    assert here("barycen", infile="ev.fits", outfile="b.evt", orbfile="x.orb", ra=81.259, dec=-69.644) == 0
+    where = {"infile": "ev.fits", "outfile": "b.evt", "ra": 81.259, "dec": -69.644}
+    for name in ("ORBIT", "PAR_ORBIT"):
+        orbit = fits.BinTableHDU.from_columns([fits.Column("TIME", "D", array=[0.0])], name=name)
+        fits.HDUList([fits.PrimaryHDU(), orbit]).writeto(f"{name}.orb")
+    assert here("barycen", orbfile="ORBIT.orb", **where) != 0  # its default is another extension
+    assert here("barycen", orbfile="PAR_ORBIT.orb", **where) == 0
     with fits.open("b.evt") as made, fits.open("ev.fits") as source:
         shift = made["EVENTS"].data["TIME"] - source["EVENTS"].data["TIME"]
         assert np.abs(shift).max() < 510
@@ -159,7 +163,16 @@ def test_optimal_grouping_follows_the_resolution(here, work, rmf):
 
 
 def test_flickering_pixels_by_a_plain_cut(here, work):
-    assert here("searchflickpix", infile="ev.fits", outfile="f.evt", cellsize=0, bthresh=3, cleanimg="yes") == 0
+    given = {"outfile": "f.evt", "cellsize": 0, "bthresh": 3, "cleanimg": "yes"}
+    assert here("searchflickpix", infile="ev.fits", **given) == 1  # ACTX and ACTY have no coordinates there
+    with fits.open("ev.fits") as hdus:
+        header = hdus["EVENTS"].header
+        for number in (hdus["EVENTS"].columns.names.index(name) + 1 for name in ("ACTX", "ACTY")):
+            about = {"TCRPX": 320.5, "TCRVL": 0.0, "TCDLT": 0.048, "TCTYP": "ACT", "TCUNI": "mm", "TNULL": -999}
+            for key, value in {**about, "TLMIN": 1, "TLMAX": 640}.items():
+                header[f"{key}{number}"] = value
+        hdus.writeto("whole.fits")
+    assert here("searchflickpix", infile="whole.fits", **given) == 0
     with fits.open("f.evt") as made, fits.open("ev.fits") as source:
         data = source[1].data
         good = np.isin(data["GRADE"], [0, 2, 3, 4, 6])

@@ -31,12 +31,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="a point source: deg, deg, on-axis counts/s in 0.5-10 keV, photon index (1.8); may be repeated. "
         "Without it, one of 0.5 counts/s lies at the target",
     )
-    parser.add_argument("--exposure", default="20 ks", help="sum of the good time intervals (20 ks)")
+    parser.add_argument("--exposure", default="20 ks", help="good time, dead time of its frames included (20 ks)")
     parser.add_argument("--dataclass", action="append", help="data class (300000a0); may be repeated")
     parser.add_argument("--roll", default="0 deg", help="PA_NOM (0 deg)")
     parser.add_argument("--name", default="SIMULATED", help="OBJECT keyword")
     parser.add_argument("--seed", type=int, default=0, help="seed; the same seed gives the same bytes (0)")
     parser.add_argument("--split", type=int, default=1, help="number of pieces of each event file (1)")
+    parser.add_argument(
+        "--good-time", choices=("frames", "coarse"), default="frames", help="one interval a frame, or whole stretches"
+    )
     parser.add_argument("--plain", action="store_true", help="do not gzip")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing tree")
     parser.set_defaults(run=run)
@@ -90,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         roll=_quantity(args.roll, u.deg),
         seed=args.seed,
         conditions=Conditions(object_name=args.name),
-        files=Files(compress=not args.plain, split=args.split, overwrite=args.overwrite),
+        files=Files(compress=not args.plain, split=args.split, overwrite=args.overwrite, good_time=args.good_time),
     )
     print(tree)
     return 0

@@ -15,7 +15,7 @@ import numpy as np
 
 from xtendsrc.errors import DeadTimeError
 from xtendsrc.events.header import number
-from xtendsrc.instrument.frames import timing_of
+from xtendsrc.instrument.frames import possible_timings, timing_of
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -28,6 +28,9 @@ KEYWORDS = ("DEADC", "DTCOR", "LIVETIME")
 
 SLACK = 1e-3
 """Seconds by which an interval may exceed an integration, or a gap the dead time: rounding of START and STOP."""
+
+NO_DEAD_TIME = 0.995
+"""A live fraction from here on is no dead time: the shortest, of the full window, leaves 0.991."""
 
 MOSTLY = 0.99
 """Part of the good time that must lie in single integrations for it to count as frame by frame."""
@@ -42,11 +45,14 @@ class LiveShare:
     value : float
         Within (0, 1]; what extractor calls DEADC.
     warning : str
-        What the user should know; empty if the file itself gives the value.
+        What the user should know; empty if the file itself gives the value and there is no doubt about it.
+    corrected : bool
+        Whether the value is that of the read-out mode, which the file itself does not give.
     """
 
     value: float
     warning: str = ""
+    corrected: bool = False
 
 
 def live_fraction(header: Header, path: str) -> float | None:
@@ -83,7 +89,8 @@ def frame_by_frame(gti: GTI, timing: FrameTiming | None) -> bool:
 def live_share(header: Header, gti: GTI, path: str) -> LiveShare:
     """Return the live fraction of a file's good time.
 
-    What the header says comes first (as in extractor). Without it, good time frame by frame is live time. Coarse good
+    What the header says comes first (as in extractor), with a warning where good time lacks the dead time already.
+    Without it, good time frame by frame is live time. Coarse good
     time of a burst mode is corrected with the live share of the mode; that of another mode counts as live time, as in
     extractor, with a warning.
 
@@ -101,11 +108,11 @@ def live_share(header: Header, gti: GTI, path: str) -> LiveShare:
     DeadTimeError
         If the header's value makes no sense, or a burst mode is not known well enough to correct for it.
     """
-    given = live_fraction(header, path)
+    given, timing = live_fraction(header, path), timing_of(header)
+    single = any(frame_by_frame(gti, possible) for possible in possible_timings(header))
     if given is not None:
-        return LiveShare(given)
-    timing = timing_of(header)
-    if frame_by_frame(gti, timing):
+        return LiveShare(given, _twice(path, given) if single and given < NO_DEAD_TIME else "")
+    if single:
         return LiveShare(1.0)
     if not _burst(header):
         return LiveShare(1.0, _uncorrected(path, timing))
@@ -119,6 +126,14 @@ def live_share(header: Header, gti: GTI, path: str) -> LiveShare:
         timing.live_share,
         f"{path} is of burst mode {timing.datamode} with coarse good time and neither DEADC nor LIVETIME: its exposure "
         f"is corrected with the live share of the mode, {timing.live_share:.4f}",
+        corrected=True,
+    )
+
+
+def _twice(path: str, given: float) -> str:
+    return (
+        f"{path} has good time frame by frame, without dead time, and a live fraction of {given:.4f} besides: "
+        "exposures have both, as in extractor, and may be too short"
     )
 
 

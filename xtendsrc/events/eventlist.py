@@ -272,8 +272,13 @@ class EventList:
 
     @property
     def live_warning(self) -> str:
-        """What is to be known about `deadc` where the file itself does not give it; empty if nothing."""
+        """What is to be known about `deadc` where the file does not give it, or in doubt; empty if nothing."""
         return self._live.warning
+
+    @property
+    def live_corrected(self) -> bool:
+        """Whether `deadc` is the live share of the read-out mode, for want of a keyword."""
+        return self._live.corrected
 
     @cached_property
     def _live(self) -> LiveShare:
@@ -281,7 +286,8 @@ class EventList:
         shares = [live_share(t.header, g, p) for p, t, g in zip(self.paths, self._tables, goods, strict=True)]
         values = [share.value for share in shares]
         mean = values[0] if len(set(values)) == 1 else float(np.average(values, weights=[g.total for g in goods]))
-        return LiveShare(mean, next((share.warning for share in shares if share.warning), ""))
+        warning = next((share.warning for share in shares if share.warning), "")
+        return LiveShare(mean, warning, any(share.corrected for share in shares))
 
     @property
     def exposure(self) -> float:

@@ -120,12 +120,16 @@ def timing_of(header: Mapping[str, Any]) -> FrameTiming | None:
     FrameTiming or None
         None if the mode is unknown or stays ambiguous.
     """
+    possible = possible_timings(header)
+    return possible[0] if len(possible) == 1 else None
+
+
+def possible_timings(header: Mapping[str, Any]) -> list[FrameTiming]:
+    """Return all modes that a header allows: several for a burst of the full window whose TIMEDEL does not decide."""
     possible = _possible(header)
     timedel = header.get("TIMEDEL")
-    if isinstance(timedel, (int, float)):
-        exact = [t for t in possible if t.agrees(float(timedel))]
-        possible = exact or possible
-    return possible[0] if len(possible) == 1 else None
+    exact = [t for t in possible if isinstance(timedel, (int, float)) and t.agrees(float(timedel))]
+    return exact or possible
 
 
 def _possible(header: Mapping[str, Any]) -> list[FrameTiming]:

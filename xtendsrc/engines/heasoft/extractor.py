@@ -94,7 +94,7 @@ def prepare(job: Job, bench: Bench, selection: Selection | None = None) -> Extra
     request: Any = job.request
     events = bench.events(job)
     chosen = request.selection if selection is None else selection
-    if events.list.live_warning and events.list.deadc < 1:
+    if events.list.live_corrected:
         raise bench.unfit(f"extractor takes good time for live time where {events.list.live_warning}.")
     selected = events.select(chosen)
     region = events.region(getattr(request, "region", None), getattr(request, "exclude_calibration", False))

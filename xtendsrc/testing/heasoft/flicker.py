@@ -22,6 +22,7 @@ def searchflickpix(pars: Parameters) -> int:
     events = fitsfile.extension(hdus, "EVENTS")
     if events is None:
         raise FitsError(107, f"no EVENTS extension in {path}")
+    _check_coordinates(events, (pars.text("xcol"), pars.text("ycol")))
     used, _ = evfile.apply_filters(events, filters)
     grades = [int(word) for word in pars.text("grade").replace(",", " ").split() if word.isdigit()]
     if events.column_number(pars.text("gradecol")):
@@ -38,6 +39,15 @@ def searchflickpix(pars: Parameters) -> int:
     pixels = fitsfile.table("PIXELS", columns, events.header.describing())
     fitsfile.write(pars.text("outfile"), [hdus[0], fitsfile.select(events, keep), pixels], pars.flag("clobber"))
     return 0
+
+
+def _check_coordinates(events: HDU, columns: tuple[str, str]) -> None:
+    """Stop, as the real task does, where a column lacks a keyword that PIXELS gets copied."""
+    for column in columns:
+        number = events.column_number(column)
+        for key in ("TCRPX", "TCRVL", "TCDLT", "TCTYP", "TCUNI", "TNULL", "TLMIN", "TLMAX"):
+            if number and f"{key}{number}" not in events.header:
+                raise FitsError(1, f"keyword {key}{number} not found (202)")
 
 
 def _bad_pixels(keys: list[tuple[int, ...]], pars: Parameters) -> set[tuple[int, ...]]:

@@ -22,6 +22,9 @@ def barycen(pars: Parameters) -> int:
     """Shift TIME and good times of a copy of the file, and label it."""
     if not Path(fitsfile.split_name(pars.text("orbfile"))[0]).is_file():
         raise ParameterError(1, f"orbit file {pars.text('orbfile')} not found")
+    orbit = fitsfile.read(fitsfile.split_name(pars.text("orbfile"))[0])
+    if fitsfile.extension(orbit, pars.text("orbext")) is None:
+        raise FitsError(301, f"no extension {pars.text('orbext')} in the orbit file")
     hdus = fitsfile.read(fitsfile.split_name(pars.text("infile"))[0])
     if not any(hdu.is_table for hdu in hdus):
         raise FitsError(107, "no table in the input")

@@ -10,12 +10,14 @@ import numpy as np
 from xtendsrc.errors import FitError
 from xtendsrc.fit.minimise import minimise
 from xtendsrc.fit.problem import Problem
+from xtendsrc.fit.statistic import WStat
 
 if TYPE_CHECKING:
-    from xtendsrc.fit.data import Counts, Dataset
+    from xtendsrc.fit.data import Counts, Dataset, Selection
     from xtendsrc.fit.parameters import SpectralModel
     from xtendsrc.fit.response import Response
     from xtendsrc.fit.result import FitResult
+    from xtendsrc.fit.statistic import Statistic
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,7 @@ def simulate_fit(result: FitResult, seed: int = 0) -> list[Dataset]:
 def _simulated(problem: Problem, free: np.ndarray, rng: np.random.Generator) -> Problem:
     """Return the problem with counts drawn from its model, and backgrounds from theirs, in the same bins."""
     values = problem.values(free)
+    expected = problem.expected(values)
     selections = []
     for number, selection in enumerate(problem.selections):
         data = selection.dataset
@@ -85,7 +88,7 @@ def _simulated(problem: Problem, free: np.ndarray, rng: np.random.Generator) -> 
         mean = _channel_means(problem, values, number)
         background = data.background
         if background is not None and not problem.modelled:
-            level = _smooth_background(background.counts, selection.bins.bin_of_kept, selection.bins.kept)
+            level = _background_level(selection, problem.statistics[number], expected[number])
             mean = mean + _scale(data) * level
             background = replace(background, counts=rng.poisson(level))
         drawn = replace(data, source=replace(data.source, counts=rng.poisson(mean)), background=background)
@@ -110,11 +113,20 @@ def _channel_means(problem: Problem, values: np.ndarray, number: int) -> np.ndar
     return np.maximum(mean * data.source.exposure * data.source.areascal, 0.0)
 
 
-def _smooth_background(counts: np.ndarray, bins: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Return the background counts a channel, level within each bin; as measured in channels that are in none."""
-    level = np.asarray(counts, float).copy()
-    sums, sizes = np.bincount(bins, level[kept]), np.bincount(bins)
-    level[kept] = (sums / sizes)[bins]
+def _background_level(selection: Selection, statistic: Statistic, expected: np.ndarray) -> np.ndarray:
+    """Return the background counts expected in each channel of the background spectrum.
+
+    In the bins it is the level that fits best with the model, where the W statistic has one, else as measured; even
+    within each bin. Channels in no bin keep what was measured.
+    """
+    background = selection.dataset.background
+    assert background is not None
+    of_bins = selection.background_counts
+    if isinstance(statistic, WStat):
+        of_bins = statistic.profiled(expected)
+    level = np.maximum(np.asarray(background.counts, float), 0.0)
+    place = selection.bins.bin_of_kept
+    level[selection.bins.kept] = (of_bins / np.bincount(place))[place]
     return level
 
 

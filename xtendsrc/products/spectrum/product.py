@@ -296,8 +296,9 @@ class Spectrum(Product):
         model : str
             In XSPEC's syntax, such as ``"tbabs*powerlaw"``.
         **options
-            ``energy``, ``start``, ``freeze``, ``thaw``, ``tie``, ``limits``, ``stat``, ``group``, ``engine``,
-            ``errors``, ``background``, ``abund``, ``xsect``, ``cosmology``: see `xtendsrc.fit.keywords.statement`.
+            ``energy``, ``start``, ``freeze``, ``thaw``, ``tie``, ``limits``, ``vary``, ``factor_bands``, ``stat``,
+            ``group``, ``engine``, ``errors``, ``background``, ``abund``, ``xsect``, ``cosmology``: see
+            `xtendsrc.fit.keywords.statement`.
 
         Returns
         -------

@@ -35,6 +35,8 @@ GOOD, CALIBRATION, BAD, OUTSIDE = 0, 1, 2, -1
 KNOWN = (OUTSIDE, GOOD, CALIBRATION, BAD, *range(3, 256))
 """Codes of a bad-pixel image: all from 2 on are kinds of bad pixels."""
 
+NO_FLICKERING = "no list of flickering pixels (.fpix) is there: the holes they make are not in the map"
+
 
 @dataclass(frozen=True)
 class Flickering:
@@ -130,7 +132,7 @@ def detector_of(
     codes, discs = with_calibration_sources(codes)
     notes = tuple(f"{bimg}: {note}" for note in (strange, area, rows, discs) if note)
     if fpix is None:
-        notes += ("no list of flickering pixels (.fpix) is there: the holes they make are not in the map",)
+        notes += (NO_FLICKERING,)
     detector = Detector(codes, mask_calibration, None if fpix is None else read_flickering(fpix), notes)
     if not detector.good.any():
         raise InputFileError(f"{bimg} has no good pixel.", "use the .bimg file of the same data class.")

@@ -16,6 +16,7 @@ from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.events.cards import physical_cards
 from xtendsrc.events.selection import Selection
 from xtendsrc.measure.attitude import MAX_GAP, attitude_bins, choose_bins, wrap
+from xtendsrc.measure.detector import NO_FLICKERING
 from xtendsrc.measure.ehk import read_attitude
 from xtendsrc.products.expmap.native import bad_pixel_image, input_file
 
@@ -52,11 +53,13 @@ def make_expmap(job: Job, bench: Bench) -> Made:
         raise bench.unfit(f"xaexpmap averages RA and roll as plain numbers, and here {crossing} crosses 0/360 degrees.")
     if len(bins) > MANY_BINS:
         bench.warnings.append(f"{len(bins)} attitude bins: for ray-tracing make a map with delta=20, numphi=1")
+    if not job.files.get("fpix"):
+        bench.warnings.append(NO_FLICKERING)
     extractor.write_gti(gti, events.list, bench.path(GTI_FILE))
     _run_task(job, bench, delta, numphi)
     path = bench.path("expmap.fits")
     _check(bench, path, SIZE[request.frame], gti.total, bins)
-    _finish(path, request.frame, delta, numphi)
+    _finish(path, request.frame, delta, numphi, bool(job.files.get("fpix")))
     return bench.made(path if request.binning == 1 else _binned(bench, path, request))
 
 
@@ -137,13 +140,14 @@ def _mean(angles: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(first + np.average(wrap(angles - first), axis=0, weights=weights))
 
 
-def _finish(path: Path, frame: str, delta: float, numphi: int) -> None:
+def _finish(path: Path, frame: str, delta: float, numphi: int, flickering: bool) -> None:
     """State in the header what the map was made with."""
     from astropy.io import fits
 
     with fits.open(path, mode="update", memmap=False) as hdus:
         header = hdus[0].header
         header.setdefault("BUNIT", "s")
+        header["FLICKER"] = (flickering, "flickering pixels are taken out")
         header["DELTA"] = (delta, "[arcmin] width of the attitude bins")
         header["NUMPHI"] = (numphi, "attitude bins around in the first annulus")
         _set_physical(header, frame, 1)

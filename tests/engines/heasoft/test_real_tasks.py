@@ -267,7 +267,7 @@ def test_simulated_files_have_what_searchflickpix_and_barycen_need(on, across_ze
     """Coordinates of ACTX and ACTY; Keplerian elements in the extension PAR_ORBIT."""
     events, orbit = (next(across_zero.rglob(f"*{suffix}.gz")) for suffix in ("_cl.evt", ".orb"))
     search = heasoft.task("searchflickpix")
-    found = search(infile=str(events), outfile=str(tmp_path / "flick.evt"), cellsize=0, bthresh=3)
+    found = search(infile=str(events), outfile=str(tmp_path / "flick.evt"), cellsize=0, bthresh=1)
     assert len(fits.getdata(found.outputs["outfile"], "PIXELS")) > 0
     centred = heasoft.task("barycen")(
         infile=str(events), outfile=str(tmp_path / "bary.evt"), orbfile=str(orbit), ra=81.259, dec=-69.644

@@ -77,8 +77,8 @@ class DataClassMeasurements:
         RequestError
             If radii and positions do not fit each other.
         """
+        from xtendsrc.source.apertures import Circles, positions_photometry
         from xtendsrc.source.fielddata import FieldData
-        from xtendsrc.source.photometry import Circles, positions_photometry
 
         circles = Circles(radius=radius, fraction=fraction, background=background, together=together)
         return positions_photometry(

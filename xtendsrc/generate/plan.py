@@ -5,6 +5,8 @@ Planning reads file sizes and times and the registry's index; it makes nothing.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from xtendsrc.products.base import Product, Target
     from xtendsrc.products.request import Request
     from xtendsrc.registry import Registry
+
+
+RECENT_SECONDS = 1.0
+"""How long a look at input files is good for reading products; planning and `status` always look."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,24 @@ class States:
         if ident not in self._files:
             self._files[ident] = registry.fingerprint(path).sha256
         return self._files[ident]
+
+
+class _Recent(threading.local):
+    """The states of one thread's last look at its inputs."""
+
+    states: States | None = None
+    until: float = 0.0
+
+
+_recent = _Recent()
+
+
+def recent_states() -> States:
+    """Return states that are at most `RECENT_SECONDS` old, shared by all that is read in this thread meanwhile."""
+    now = time.monotonic()
+    if _recent.states is None or now >= _recent.until:
+        _recent.states, _recent.until = States(), now + RECENT_SECONDS
+    return _recent.states
 
 
 def input_paths(request: Request, target: Target) -> dict[str, str]:
@@ -327,16 +351,9 @@ def _step(
         return Step(request, target, "missing", str(error), "", {}, wanted=wanted, problem=error)
     found = target.registry.status(request.key, state, inputs)
     what, reason = found.status, found.reason
-    entry = target.registry.entry(request.key)
-    other = (
-        what == "ready"
-        and preferred != "auto"
-        and entry is not None
-        and entry.engine not in ("", preferred)
-        and not kind(request.kind).derived
-    )
-    if other and entry is not None:
-        what, reason = "stale", f"it was made by the {entry.engine} engine and {preferred} is asked for"
+    maker = _other_maker(request, target, preferred) if what == "ready" else ""
+    if maker:
+        what, reason = "stale", f"it was made by the {maker} engine and {preferred} is asked for"
     if what == "ready" and not force:
         return Step(request, target, what, reason, state, inputs, wanted=wanted)
     try:
@@ -347,8 +364,16 @@ def _step(
     before = [plan.steps[(str(target.registry.root), n.key)] for n in needs.values()]
     stage = max((n.stage + (n.engine != chosen) for n in before if n.engine), default=0)
     reason = "asked for again" if force and what == "ready" else reason
-    step = Step(request, target, what, reason, state, inputs, chosen, stage, wanted, None, other, needs)
+    step = Step(request, target, what, reason, state, inputs, chosen, stage, wanted, None, bool(maker), needs)
     return replace(step, automatic=preferred == "auto")
+
+
+def _other_maker(request: Request, target: Target, preferred: str) -> str:
+    """Return the engine that made a product, if it is not the one asked for by name; empty if nothing is amiss."""
+    if preferred == "auto" or kind(request.kind).derived:
+        return ""
+    entry = target.registry.entry(request.key)
+    return entry.engine if entry is not None and entry.engine != preferred else ""
 
 
 def flatten(things: Iterable[object]) -> list[Product]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xtendsrc.engines import engine as engine_of
 from xtendsrc.errors import ProductError, XtendsrcWarning
 from xtendsrc.generate.executors import Submitter, submitter
-from xtendsrc.generate.plan import Plan, Step, build, flatten
+from xtendsrc.generate.plan import Plan, Step, build, flatten, recent_states, status
 from xtendsrc.generate.progress import Reporter, reporter
 from xtendsrc.generate.report import Outcome, Report
 from xtendsrc.generate.stopping import new_batch, stop, stop_tasks
@@ -99,12 +99,14 @@ def plan(*products: Any, engine: str = "auto", force: bool = False) -> Table:
 def ensure(product: Product) -> None:
     """Make a product if it is missing or stale.
 
+    Input files that another product was checked against within the last second are not looked at again.
+
     Raises
     ------
     ProductError
         If it cannot be made, or has failed before and nothing it depends on has changed since.
     """
-    found, reason = product._status()
+    found, reason = status(product.request, product.target, recent_states())
     if found == "failed":
         raise ProductError(
             f"{product!r} failed before and nothing it depends on has changed: {reason}",

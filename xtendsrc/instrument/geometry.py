@@ -194,14 +194,29 @@ class Geometry:
 
     def sky_to_icrs(self, x: ArrayLike, y: ArrayLike) -> SkyCoord:
         """ICRS coordinates of SKY positions."""
-        return self.wcs.pixel_to_world(np.asarray(x) - 1.0, np.asarray(y) - 1.0).icrs
+        from astropy.coordinates import SkyCoord
+
+        return SkyCoord(*self.sky_to_degrees(x, y), unit="deg", frame="icrs")
+
+    def sky_to_degrees(self, x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """RA and Dec (ICRS, degrees) of SKY positions: the inverse of `degrees_to_sky`."""
+        scale = np.radians(PIXEL_DEG)
+        px, py = (np.asarray(x) - SKY_CENTRE) * scale, (np.asarray(y) - SKY_CENTRE) * scale
+        r, e, n = self._nominal_axes
+        place = np.tensordot(self._from_icrs.T, r + np.multiply.outer(px, -e) + np.multiply.outer(py, n), axes=(1, -1))
+        ra = np.degrees(np.arctan2(place[1], place[0])) % 360.0
+        return ra, np.degrees(np.arctan2(place[2], np.hypot(place[0], place[1])))
 
     def icrs_to_sky(self, position: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """SKY X, Y of celestial positions (of any frame); NaN beyond the hemisphere of the pointing."""
         place = position.icrs
-        unit, _, _ = _axes(place.ra.deg, place.dec.deg)
+        return self.degrees_to_sky(place.ra.deg, place.dec.deg)
+
+    def degrees_to_sky(self, ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """SKY X, Y of RA and Dec (ICRS, degrees); NaN beyond the hemisphere of the pointing."""
+        unit, _, _ = _axes(ra, dec)
         unit = np.tensordot(self._from_icrs, unit, axes=1)
-        r, e, n = _axes(self.ra_nom, self.dec_nom)
+        r, e, n = self._nominal_axes
         depth = np.tensordot(r, unit, axes=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(depth > HEMISPHERE, depth, np.nan) * np.radians(PIXEL_DEG)
@@ -209,6 +224,11 @@ class Geometry:
                 SKY_CENTRE - np.tensordot(e, unit, axes=1) / scale,
                 SKY_CENTRE + np.tensordot(n, unit, axes=1) / scale,
             )
+
+    @cached_property
+    def _nominal_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Unit vectors to the nominal pointing, its East and its North."""
+        return _axes(self.ra_nom, self.dec_nom)
 
     @cached_property
     def _from_icrs(self) -> np.ndarray:

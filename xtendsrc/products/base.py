@@ -5,6 +5,7 @@ Nothing here draws: `Product.view` looks up the drawing function for its kind in
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -52,6 +53,10 @@ class Target:
     remarks: tuple[str, ...] = ()
 
 
+TRUSTED_SECONDS = 1.0
+"""How long a product that was found up to date is taken to be so without looking again."""
+
+
 class Product:
     """A product that may or may not exist yet.
 
@@ -66,6 +71,7 @@ class Product:
     """
 
     kind: str = ""
+    _trusted_until: float = 0.0
 
     def __init__(self, request: Request, target: Target) -> None:
         self.kind = request.kind
@@ -206,6 +212,7 @@ class Product:
         ProductError
             If it, or a product it needs, cannot be made.
         """
+        self._trusted_until = 0.0
         if self._request is not None:
             from xtendsrc.generate import compute
 
@@ -238,7 +245,14 @@ class Product:
 
     @property
     def content(self) -> dict[str, Any]:
-        """Everything read from the product, made first if it must be, and read again when it has changed."""
+        """Everything read from the product, made first if it must be, and read again when it has changed.
+
+        For `TRUSTED_SECONDS` after a look at its inputs and its file a product trusts what it has; `status` and
+        `compute` always look.
+        """
+        now = time.monotonic()
+        if self._content is not None and self._target is not None and now < self._trusted_until:
+            return self._content[1]
         if self._target is None:
             stamp: tuple[Any, ...] = (self.path.stat().st_mtime_ns, self.path.stat().st_size)
         else:
@@ -248,6 +262,7 @@ class Product:
             stamp = self._target.registry.stamp(self.key)
         if self._content is None or self._content[0] != stamp:
             self._content = (stamp, self._cached() or self._load(self.path))
+        self._trusted_until = now + TRUSTED_SECONDS
         return self._content[1]
 
     def _cached(self) -> dict[str, Any] | None:
@@ -268,7 +283,7 @@ class Product:
 
     def unload(self) -> None:
         """Forget the data in memory; they are read again when asked for."""
-        self._content = None
+        self._content, self._trusted_until = None, 0.0
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class RegionSet:
         frame : {"SKY", "DET"}
             The grid that pixel regions and pixel region files refer to.
         """
+        if isinstance(x, cls):
+            return x
         from xtendsrc.regions.convert import region_set_of
 
         return region_set_of(x, frame)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -94,10 +95,27 @@ def world_to_pixel(
     ra: NDArray[np.float64], dec: NDArray[np.float64], wcs: WCS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """1-based pixels of ICRS positions in degrees, by way of the frame (FK5, ICRS, ...) that the WCS names."""
-    # a bare frame: SkyCoord takes twice as long, and every region of every source comes through here
-    place = ICRS(ra * u.deg, dec * u.deg).transform_to(_frame(wcs))
-    x, y = wcs.wcs_world2pix(place.spherical.lon.deg, place.spherical.lat.deg, 1)
+    x, y = wcs.wcs_world2pix(*_in_frame(ra, dec, wcs), 1)
     return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+
+def _in_frame(ra: NDArray[np.float64], dec: NDArray[np.float64], wcs: WCS) -> tuple[Any, Any]:
+    """ICRS degrees in the frame of a WCS; FK5 of J2000 is a fixed rotation of ICRS and quick."""
+    if wcs.has_celestial and wcs.wcs.radesys == "ICRS":
+        return ra, dec
+    if wcs.has_celestial and wcs.wcs.radesys == "FK5" and wcs.wcs.equinox == 2000.0:
+        a, d = np.radians(ra), np.radians(dec)
+        x, y, z = _icrs_to_fk5() @ np.array([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
+        return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    place = ICRS(ra * u.deg, dec * u.deg).transform_to(_frame(wcs))
+    return place.spherical.lon.deg, place.spherical.lat.deg
+
+
+@cache
+def _icrs_to_fk5() -> NDArray[np.float64]:
+    """The rotation from ICRS to FK5 of J2000, as astropy has it."""
+    axes = SkyCoord(np.eye(3), representation_type="cartesian", frame="icrs").transform_to("fk5")
+    return np.asarray(axes.cartesian.xyz.value)
 
 
 def pixel_to_world(

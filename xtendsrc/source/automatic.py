@@ -218,8 +218,8 @@ def _clean(place: Place, x: Floats, y: Floats, avoided: Discs) -> NDArray[np.boo
 
 
 def _circle(geometry: Geometry, x: float, y: float, arcmin: float) -> RegionSet:
-    centre = geometry.det_to_icrs(x, y)
-    return RegionSet("icrs", (Shape("circle", (float(centre.ra.deg), float(centre.dec.deg), arcmin / 60)),))
+    ra, dec = (float(v) for v in geometry.sky_to_degrees(*geometry.det_to_sky(x, y)))
+    return RegionSet("icrs", (Shape("circle", (ra, dec, arcmin / 60)),))
 
 
 def _polygon(geometry: Geometry, box: Rectangle) -> Shape:

@@ -29,7 +29,9 @@ def place(source: Source, dc: DataClass) -> Place:
     RegionError
         If a calibration source or an interloper covers it, so that its region would be empty or without its core.
     """
-    detx, dety = (float(v) for v in dc.geometry.icrs_to_det(source.position))
+    geometry = dc.geometry
+    x, y = geometry.degrees_to_sky(*source.degrees)
+    detx, dety = (float(v) for v in geometry.sky_to_det(x, y))
     extent = source.extent.to_value("arcsec") / PIXEL_ARCSEC
     for disc in CALIBRATION_SOURCES:
         if np.hypot(detx - disc.x, dety - disc.y) + extent <= disc.radius:
@@ -43,13 +45,12 @@ def place(source: Source, dc: DataClass) -> Place:
             f"{source.name} is covered by an interloper, {covering}.",
             "make that one smaller, or leave it out if it is the source itself.",
         )
-    return Place(dc.geometry, dc.active_area, detx, dety, _reach(source, dc), extent)
+    return Place(geometry, dc.active_area, detx, dety, _reach(source, dc, float(x), float(y)), extent)
 
 
-def _reach(source: Source, dc: DataClass) -> float:
-    """Give the distance, in pixels, from the source position to the farthest edge of its region."""
+def _reach(source: Source, dc: DataClass, x: float, y: float) -> float:
+    """Return the distance, in pixels, from the source position (SKY X, Y) to the farthest edge of its region."""
     pixels = source.region.to_pixels(dc.geometry.wcs)
-    x, y = (float(v) for v in dc.geometry.icrs_to_sky(source.position))
     low_x, high_x, low_y, high_y = pixels.bounds
     if len(pixels.included) == 1 and pixels.included[0].name == "circle":
         centre_x, centre_y, radius = pixels.included[0].values
@@ -58,7 +59,19 @@ def _reach(source: Source, dc: DataClass) -> float:
 
 
 def background(source: Source, dc: DataClass, mode: Any = "auto") -> Background:
-    """Choose the background and take interlopers out of it; see `xtendsrc.source.background.chosen`."""
+    """Choose the background and take interlopers out of it; see `xtendsrc.source.background.chosen`.
+
+    A choice by name or by radii is made once for a source and a data class.
+    """
+    if mode not in ("auto", "none") if isinstance(mode, str) else not isinstance(mode, tuple):
+        return _background(source, dc, mode)
+    ident = (dc.obs_id, str(dc.code), mode)
+    if ident not in source.backgrounds:
+        source.backgrounds[ident] = _background(source, dc, mode)
+    return source.backgrounds[ident]
+
+
+def _background(source: Source, dc: DataClass, mode: Any) -> Background:
     others = source.interlopers
     found = chosen(mode, place(source, dc), [] if others is None else _on_detector(others, dc))
     if found.region is None or others is None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
     from xtendsrc.registry import Registry
+    from xtendsrc.source.background import Background
     from xtendsrc.source.catalogue import Catalogue
     from xtendsrc.source.dataclass import DataClass
     from xtendsrc.source.observation import Observation
@@ -144,7 +145,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the observations found, which are looked for again where the source arrives."""
-        return {name: value for name, value in self.__dict__.items() if name != "observations"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("observations", "backgrounds")}
 
     # --- where it is ---------------------------------------------------------------------------------------------
 
@@ -160,7 +161,17 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
 
         return self._output if isinstance(self._output, Registry) else Registry(self._output)
 
-    @property
+    @cached_property
+    def degrees(self) -> tuple[float, float]:
+        """RA and Dec (ICRS) of the position, in degrees."""
+        return float(self.position.ra.deg), float(self.position.dec.deg)
+
+    @cached_property
+    def backgrounds(self) -> dict[Any, Background]:
+        """Backgrounds chosen so far, by ObsID, data class and how they were asked for."""
+        return {}
+
+    @cached_property
     def region(self) -> RegionSet:
         """The extraction region in ICRS, without interlopers.
 
@@ -195,6 +206,8 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         radius = arcminutes(self.radius) / 60
         near = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
         twin = copy(self)
+        for name in ("region", "backgrounds"):
+            twin.__dict__.pop(name, None)
         twin._others = self._others.and_also(near.without(self.position, self.name, radius).halved(self.position))
         return twin
 

@@ -35,8 +35,18 @@ class LightCurve(Product):
     @property
     def table(self) -> Table:
         """The columns of the RATE extension, one row a bin."""
-        table: Table = self.content["table"]
+        from astropy.table import Table
+
+        content = self.content
+        if "table" not in content:
+            content["table"] = Table(content["columns"], copy=False)
+        table: Table = content["table"]
         return table
+
+    @property
+    def _columns(self) -> dict[str, np.ndarray]:
+        columns: dict[str, np.ndarray] = self.content["columns"]
+        return columns
 
     @property
     def seconds(self) -> np.ndarray:
@@ -142,11 +152,10 @@ class LightCurve(Product):
 
         from xtendsrc.errors import MissingColumnError
 
-        if column not in self.table.colnames:
-            raise MissingColumnError(
-                f"{self.path} has no column {column}.", f"it has {', '.join(self.table.colnames)}."
-            )
-        return self.table[column].data.astype(float) / u.s * u.ct
+        columns = self._columns
+        if column not in columns:
+            raise MissingColumnError(f"{self.path} has no column {column}.", f"it has {', '.join(columns)}.")
+        return u.Quantity(columns[column], u.ct / u.s, dtype=float)
 
     @property
     def header(self) -> fits.Header:
@@ -160,11 +169,9 @@ class LightCurve(Product):
         return header
 
     def _load(self, path: Path) -> dict[str, Any]:
-        from astropy.table import Table
-
         file, columns, header = read_curve(path)
         self._check_kind(file.hdus)
-        return {"table": Table(columns), "header": header}
+        return {"columns": dict(columns), "header": header}
 
     def _cached(self) -> dict[str, Any] | None:
         if self._target is None:
@@ -172,7 +179,5 @@ class LightCurve(Product):
         arrays = self._target.registry.arrays(self.key)
         if "header" not in arrays:
             return None
-        from astropy.table import Table
-
         columns = {name.removeprefix("RATE."): a for name, a in arrays.items() if name.startswith("RATE.")}
-        return {"table": Table(columns, copy=False), "text": arrays["header"].item().decode("ascii")}
+        return {"columns": columns, "text": arrays["header"].item().decode("ascii")}

@@ -287,7 +287,8 @@ class Fit(Product):
         """One line for a heading: the spectra and the model."""
         if self._statement is None:
             return super().title
-        return f"{', '.join(s.title for s in self._spectra)}  {self._statement.model}"
+        names = self._spectra[0].title if len(self._spectra) == 1 else f"{len(self._spectra)} spectra"
+        return f"{names}  {self._statement.model}"
 
     def _load(self, path: Path) -> dict[str, Any]:
         result, header = read_result(path)

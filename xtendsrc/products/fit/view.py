@@ -59,12 +59,25 @@ def view_fit(
     result = product.result
     if ax is None:
         ax = new_axes(SIZE, figure, position)
-    below = ax.inset_axes((0.0, -0.36, 1.0, 0.32), sharex=ax)
+    below = _axes_below(ax)
     for number, folded in enumerate(result.folded):
         colour = INK if len(result.folded) == 1 else COLOURS[number % len(COLOURS)]
         _draw_spectrum(ax, below, _summed(folded, bins), colour, components, len(result.folded) > 1)
     _finish(ax, below, result, product.title if title is None else title)
     return ax
+
+
+def _axes_below(ax: Axes) -> Axes:
+    """Return axes for residuals in the lower quarter of the place of some axes, which keep the rest."""
+    place = ax.get_subplotspec()
+    if place is not None:
+        parts = place.subgridspec(2, 1, height_ratios=(3, 1), hspace=0.05)
+        ax.set_subplotspec(parts[0])
+        return ax.figure.add_subplot(parts[1], sharex=ax)
+    from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+    below: Axes = make_axes_locatable(ax).append_axes("bottom", size="34%", pad=0.08, sharex=ax)
+    return below
 
 
 def _draw_spectrum(ax: Axes, below: Axes, folded: Folded, colour: str, components: bool, several: bool) -> None:
@@ -73,7 +86,7 @@ def _draw_spectrum(ax: Axes, below: Axes, folded: Folded, colour: str, component
     centre, half = (folded.energy_lo + folded.energy_hi) / 2, width / 2
     label = folded.name if several else "net counts" if folded.background.any() else "counts"
     ax.errorbar(centre, folded.net * scale, folded.error * scale, half, fmt=".", ms=2, lw=0.8, c=colour, label=label)
-    _steps(ax, folded, folded.model * scale, "#c03030" if not several else colour, "model", 1.4, "-")
+    _steps(ax, folded, folded.model * scale, "#c03030" if not several else colour, "" if several else "model", 1.4, "-")
     if components and len(folded.components) > 1:
         for number, (name, values) in enumerate(folded.components.items()):
             _steps(ax, folded, values * scale, COLOURS[number % len(COLOURS)], name if not several else "", 0.9, "--")

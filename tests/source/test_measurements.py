@@ -164,6 +164,14 @@ def test_a_sample_of_detections_is_measured_and_chosen_from(sample, tmp_path):
         sample[[True]]
 
 
+def test_colours_are_those_of_the_counts(sample):
+    table = sample[:3].table(columns=["hardness", "hardness_lo", "hardness_hi"])
+    assert np.all((table["hardness_lo"] < table["hardness"]) & (table["hardness"] < table["hardness_hi"]))
+    rows = [sample[0].photometry(energy=band * u.keV) for band in ((0.5, 2), (2, 7))]
+    soft, hard = (float(np.sum(r["counts"] - r["background"])) for r in rows)
+    assert table["hardness"][0] == pytest.approx((hard - soft) / (hard + soft), abs=0.02)
+
+
 def test_a_source_that_cannot_be_measured_is_a_row_with_its_reason(tree, sample):
     lost = xs.PointSource(SkyCoord(10, 10, unit="deg"), name="lost", archive=tree / "XRISM", output=tree / "out")
     both = xs.Sample([sample[0], lost])

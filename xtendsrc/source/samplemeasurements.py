@@ -174,7 +174,8 @@ class SampleMeasurements:
             Which; see `xtendsrc.source.sampletable.COLUMNS` for all. Without it: position, observations, data classes,
             products in the registry and how many failed, and the reason why there is no observation.
         **options
-            Of `photometry`, for the columns that need it.
+            Of `photometry`, for the columns that need it; ``soft`` and ``hard``, the bands of hardness ratios (0.5-2
+            and 2-7 keV).
 
         Raises
         ------

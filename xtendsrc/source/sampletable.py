@@ -10,6 +10,7 @@ import numpy as np
 
 from xtendsrc.errors import RequestError, XtendsrcError
 from xtendsrc.measure.blocks import constancy
+from xtendsrc.measure.variability import hardness_ratio
 from xtendsrc.source.photometry import DETECTED, combined, sample_photometry
 
 if TYPE_CHECKING:
@@ -37,11 +38,19 @@ MEASURED = (
 """Columns that need photometry: all data classes of a source together; ``constant`` is the probability of rates
 as different as these, nominal vignetting allowed for, from a constant source."""
 
-COLUMNS = (*PLAIN, "radius", "redshift", "kind", *MEASURED)
+COLOURS = ("hardness", "hardness_lo", "hardness_hi")
+"""Columns that need photometry in two bands: (H - S) / (H + S) of net counts with its 68.27 % interval."""
+
+SOFT_KEV, HARD_KEV = (0.5, 2.0), (2.0, 7.0)
+"""The bands of hardness ratios where none are given."""
+
+COLUMNS = (*PLAIN, "radius", "redshift", "kind", *MEASURED, *COLOURS)
 """Every column there is."""
 
 
-def table_of(sources: Sequence[Source], columns: Sequence[str] | None = None, **options: Any) -> Table:
+def table_of(
+    sources: Sequence[Source], columns: Sequence[str] | None = None, soft: Any = None, hard: Any = None, **options: Any
+) -> Table:
     """See `xtendsrc.source.sample.Sample.table`."""
     from astropy.table import QTable, Table
 
@@ -59,6 +68,8 @@ def table_of(sources: Sequence[Source], columns: Sequence[str] | None = None, **
     made = QTable()
     plain = _plain(sources) if {*wanted} & {*PLAIN[3:]} else []
     measured = _measured(sources, **options) if {*wanted} & {*MEASURED} else {}
+    if {*wanted} & {*COLOURS}:
+        measured.update(_colours(sources, soft, hard, {k: v for k, v in options.items() if k != "energy"}))
     for name in wanted:
         made[name] = _column(name, sources, plain, measured)
     return made
@@ -125,15 +136,50 @@ def _measured(sources: Sequence[Source], **options: Any) -> dict[str, Any]:
     """Photometry of all data classes of each source, put together."""
     import astropy.units as u
 
-    rows = sample_photometry(sources, **options)
-    names = np.asarray(rows["source"], dtype=str) if len(rows) else np.array([], dtype=str)
-    order = np.argsort(names, kind="stable")
-    parts = dict(zip(*_split(names[order], order), strict=True)) if len(names) else {}
-    joined = [_together(rows[parts[s.name]]) if s.name in parts else None for s in sources]
+    joined = [None if rows is None else _together(rows) for rows in _rows_of(sources, **options)]
     units = {"exposure": u.s, **dict.fromkeys(("rate", "rate_lo", "rate_hi", "upper_limit"), u.ct / u.s)}
     nothing = dict.fromkeys(MEASURED, np.nan) | {"counts": 0, "detected": False}
     columns = {n: np.array([(nothing if j is None else j)[n] for j in joined]) for n in MEASURED}
     return {n: values * units[n] if n in units else values for n, values in columns.items()}
+
+
+def _rows_of(sources: Sequence[Source], **options: Any) -> list[QTable | None]:
+    """Photometry of each source, without what could not be measured; None where nothing could."""
+    rows = sample_photometry(sources, **options)
+    if not len(rows):
+        return [None] * len(sources)
+    rows = rows[np.asarray(rows["problem"], dtype=str) == ""]
+    names = np.asarray(rows["source"], dtype=str)
+    order = np.argsort(names, kind="stable")
+    parts = dict(zip(*_split(names[order], order), strict=True)) if len(names) else {}
+    return [rows[parts[s.name]] if s.name in parts else None for s in sources]
+
+
+def _colours(sources: Sequence[Source], soft: Any, hard: Any, options: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Hardness ratios of all data classes of each source, put together."""
+    import astropy.units as u
+
+    bands = (SOFT_KEV * u.keV if soft is None else soft, HARD_KEV * u.keV if hard is None else hard)
+    two = [_rows_of(sources, energy=band, **options) for band in bands]
+    found = [_colour(low, high) for low, high in zip(*two, strict=True)]
+    columns = np.array(found, dtype=np.float64).reshape(-1, 3)
+    return {name: columns[:, number] for number, name in enumerate(COLOURS)}
+
+
+def _colour(low: QTable | None, high: QTable | None) -> tuple[float, float, float]:
+    """Hardness ratio and its interval from photometry in two bands.
+
+    One scale of source to background region serves all data classes: that of the sum of their backgrounds.
+    """
+    if low is None or high is None:
+        return np.nan, np.nan, np.nan
+    background = [float(np.sum(band["background"])) for band in (low, high)]
+    variance = sum(float(np.sum(np.square(band["background_error"]))) for band in (low, high))
+    scale = variance / sum(background) if sum(background) > 0 else 0.0
+    on = [int(np.sum(band["counts"])) for band in (low, high)]
+    off = [round(value / scale) if scale > 0 else 0 for value in background]
+    ratio = hardness_ratio((on[0], off[0]), (on[1], off[1]), scale)
+    return ratio.value, ratio.low, ratio.high
 
 
 def _split(names: np.ndarray, order: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
@@ -142,12 +188,8 @@ def _split(names: np.ndarray, order: np.ndarray) -> tuple[list[str], list[np.nda
     return different.tolist(), np.split(order, first[1:])
 
 
-def _together(rows: QTable) -> dict[str, Any] | None:
-    """Counts of one source in all its data classes, as one measurement; None if none was made."""
-    if "problem" in rows.colnames:
-        rows = rows[np.asarray(rows["problem"], dtype=str) == ""]
-    if not len(rows):
-        return None
+def _together(rows: QTable) -> dict[str, Any]:
+    """Counts of one source in all its data classes, as one measurement."""
     total = combined(rows)
     effective = rows["effective"].to_value("s")
     several = np.count_nonzero(effective > 0) > 1

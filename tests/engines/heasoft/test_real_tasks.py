@@ -145,7 +145,9 @@ def test_pieces_of_a_file_with_region_and_grades(on, events, tmp_path):
 
 def test_calls_and_files_speak_of_the_user_s_names(on, events, tmp_path):
     result = made(ImageRequest(**WHERE, selection=BAND, binning=4), [events], tmp_path / "made")
-    assert fits.getheader(result.path)["FILIN001"] == events.name
+    header = fits.getheader(result.path)
+    assert header["FILIN001"] == events.name
+    assert header["RADESYS"] == header["RADECSYS"]
     assert all(str(events) in call for call in result.calls)
 
 

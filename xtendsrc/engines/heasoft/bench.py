@@ -12,6 +12,8 @@ from xtendsrc.errors import TaskError, UnfitTaskError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from astropy.io.fits import Header
+
     from xtendsrc.engines.heasoft.discovery import Installation
     from xtendsrc.engines.protocol import Job
     from xtendsrc.measure.selection import EventMasks
@@ -92,10 +94,10 @@ class Bench:
         return problem
 
     def made(self, path: Path) -> Made:
-        """Describe the finished product, after giving its FILINnnn the names the user's files have."""
+        """Describe the finished product, after completing its headers."""
         from xtendsrc import __version__
 
-        name_inputs(path, self._names)
+        complete_headers(path, self._names)
 
         versions = {"xtendsrc": __version__, "heasoft": self.installed.version or "unknown"}
         if caldb := self.installed.caldb.version:
@@ -113,20 +115,30 @@ class Bench:
         )
 
 
-def name_inputs(path: Path, names: Mapping[str, str]) -> None:
-    """Replace the short names of a private directory in FILINnnn by those of the files themselves, in place."""
+def complete_headers(path: Path, names: Mapping[str, str]) -> None:
+    """Put into the headers of a task's product what it lacks, in place.
+
+    FILINnnn get the names of the files themselves instead of the short ones of a private directory, and RADESYS, the
+    keyword of the FITS standard, stands beside the RADECSYS that tasks write.
+    """
     from astropy.io import fits
 
     with fits.open(path, memmap=False) as hdus:
-        changed = False
-        for hdu in hdus:
-            for key in hdu.header["FILIN*"]:
-                short = str(hdu.header[key]).partition("[")[0].strip()
-                if short in names and names[short] != hdu.header[key]:
-                    hdu.header[key] = names[short]
-                    changed = True
+        changed = sum(_complete(hdu.header, names) for hdu in hdus) > 0
         if changed:
             part = path.with_name(f"{path.name}.part")
             hdus.writeto(part)
     if changed:
         part.replace(path)
+
+
+def _complete(header: Header, names: Mapping[str, str]) -> bool:
+    changed = False
+    for key in header["FILIN*"]:
+        short = str(header[key]).partition("[")[0].strip()
+        if short in names and names[short] != header[key]:
+            header[key], changed = names[short], True
+    if "RADECSYS" in header and "RADESYS" not in header:
+        header.set("RADESYS", header["RADECSYS"], "celestial frame, FITS standard", after="RADECSYS")
+        changed = True
+    return changed

@@ -8,9 +8,10 @@ import re
 import shutil
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from xtendsrc.archive.raw import RawFiles, find_raw
 from xtendsrc.errors import EngineUnavailableError, RequestError, XtendsrcError, XtendsrcWarning
 from xtendsrc.generate.executors import available_cores
 from xtendsrc.generate.report import Outcome, Report
+from xtendsrc.generate.stopping import WorkerThreads
 from xtendsrc.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from xtendsrc.archive.layout import ObservationFiles
 
@@ -273,21 +275,19 @@ def _require_pipeline(todo: list[_Task]) -> None:
 def _run(tasks: list[_Task], how: Processing, jobs: int) -> list[Outcome]:
     if not tasks:
         return []
-    with ThreadPoolExecutor(min(jobs, len(tasks)), thread_name_prefix="process") as pool:
+    threads = WorkerThreads(min(jobs, len(tasks)))
+    cancelled = True
+    try:
         # each thread sees the settings in force here
-        futures = {pool.submit(copy_context().run, _process_one, task, how): task for task in tasks}
-        try:
-            return [future.result() for future in _followed(futures)]
-        except BaseException:
-            from xtendsrc.engines import heasoft
-
-            for future in futures:
-                future.cancel()
-            heasoft.cancel_running()
-            raise
+        futures = {threads.submit(partial(copy_context().run, partial(_process_one, how=how)), task) for task in tasks}
+        outcomes = [future.result() for future in _followed(futures)]
+        cancelled = False
+    finally:
+        threads.close(cancel=cancelled)
+    return outcomes
 
 
-def _followed(futures: Mapping[Any, _Task]) -> Iterable[Any]:
+def _followed(futures: Collection[Any]) -> Iterable[Any]:
     if not settings.progress:
         return as_completed(futures)
     from tqdm import tqdm

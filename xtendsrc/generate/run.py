@@ -138,8 +138,9 @@ def _run(batch: Plan, jobs: int | None, executor: Any, progress: bool, force: bo
         batch_reporter.close()
         for line in Report(outcomes).remarks:
             logger.warning("%s", line)
-        for registry in {str(s.target.registry.root): s.target.registry for s in runnable}.values():
-            registry.fold()
+        if not cancelled:  # what is committed stands in the journals, and the next batch folds them
+            for registry in {str(s.target.registry.root): s.target.registry for s in runnable}.values():
+                registry.fold()
     return outcomes
 
 

@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines import engine, engines
@@ -29,11 +30,22 @@ GRACE = 0.7
 
 _numbers = itertools.count()
 _stopped: set[str] = set()
+_batch: ContextVar[str] = ContextVar("xtendsrc_batch", default="")
 
 
 def new_batch() -> str:
     """Return the name of a batch, by which its threads learn that it is stopped."""
     return f"{os.getpid()}-{next(_numbers)}"
+
+
+def working_for(batch: str) -> None:
+    """Note which batch this thread works for."""
+    _batch.set(batch)
+
+
+def is_stopped() -> bool:
+    """Whether the batch this thread works for was stopped, so that what fails now fails for no reason of its own."""
+    return _batch.get() in _stopped
 
 
 def stop(batch: str) -> None:

@@ -19,7 +19,7 @@ from xtendsrc.engines.scratch import scratch_directory
 from xtendsrc.errors import InputFileError, TaskCancelledError, UnfitTaskError, XtendsrcError
 from xtendsrc.generate.plan import refusal
 from xtendsrc.generate.report import Outcome
-from xtendsrc.generate.stopping import stopped, watch_parent
+from xtendsrc.generate.stopping import is_stopped, stopped, watch_parent, working_for
 from xtendsrc.products.kinds import kind
 from xtendsrc.settings import SettingValues, settings
 
@@ -73,6 +73,7 @@ def weight_of(step: Step) -> float:
 def run_unit(unit: Unit) -> list[Outcome]:
     """Make the products of a unit; a failure is an outcome and stops only what depends on it."""
     watch_parent()
+    working_for(unit.batch)
     if stopped(unit.batch):
         return []
     outcomes: list[Outcome] = []
@@ -228,7 +229,7 @@ def _failed(step: Step, error: Exception, seconds: float) -> Outcome:
     log = str(getattr(error, "log", ""))
     reason = str(error) if isinstance(error, XtendsrcError) else f"{type(error).__name__}: {error}"
     request = step.request
-    if isinstance(error, TaskCancelledError):
+    if isinstance(error, TaskCancelledError) or is_stopped():
         return outcome_of(step, "failed", reason=reason, seconds=seconds, log=log)
     logger.info("%s %s %s: %s", request.obs_id, request.dataclass, request.label, reason)
     if not isinstance(error, OSError):

@@ -238,3 +238,10 @@ def test_a_response_beside_the_spectrum_is_found_when_its_directory_is_gone(tmp_
     assert "/long/gone/src.rmf" in caplog.text
     with pytest.raises(XtendsrcError, match=r"/long/gone/no\.arf.*nor beside it"):
         _ = xs.Spectrum.read(path).arf
+
+
+@pytest.mark.parametrize("name", ["src.rmf[MATRIX]", "src.rmf{1}", "/long/gone/src.rmf[1]", "C:\\data\\src.rmf"])
+def test_what_stands_behind_or_before_the_name_of_a_response_does_not_count(tmp_path, small, name):
+    write_rmf(tmp_path / "src.rmf", *small)
+    path = write_spectrum(tmp_path / "src.pi", np.arange(50), RESPFILE=name)
+    assert xs.Spectrum.read(path).rmf.path == tmp_path / "src.rmf"

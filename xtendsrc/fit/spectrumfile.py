@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from xtendsrc.events.fitstable import HDU
 
 logger = logging.getLogger(__name__)
+
+_EXTENSION = re.compile(r"(\[[^\]/]*\]|\{\d+\})+$")
+"""What XSPEC and FTOOLS may write behind the name of a file: ``src.rmf[MATRIX]``, ``many.rsp{2}``."""
 
 SCALES = ("BACKSCAL", "AREASCAL")
 FLAGS = ("QUALITY", "GROUPING")
@@ -60,7 +64,8 @@ def read_spectrum(path: Path) -> dict[str, Any]:
 def linked_file(path: Path, header: fits.Header, keyword: str, check: bool = True) -> Path | None:
     """Follow a link of a spectrum's header, relative to the spectrum's directory; plain and gzipped names serve alike.
 
-    A file whose directory is not there any more is looked for beside the spectrum, under its own name.
+    A file whose directory is not there any more is looked for beside the spectrum, under its own name. The number or
+    name of an extension behind a name does not count.
 
     Parameters
     ----------
@@ -86,8 +91,11 @@ def linked_file(path: Path, header: fits.Header, keyword: str, check: bool = Tru
     name = str(header.get(keyword, "none")).strip()
     if name.lower() in ("", "none"):
         return None
+    bare = _EXTENSION.sub("", name)
     named_at = path.parent / name
-    for named in dict.fromkeys((named_at, path.parent / PurePosixPath(name.replace("\\", "/")).name)):
+    for named in dict.fromkeys(
+        (named_at, path.parent / bare, path.parent / PurePosixPath(bare.replace("\\", "/")).name)
+    ):
         for candidate in (named, named.with_name(f"{named.name}.gz"), named.with_name(named.name.removesuffix(".gz"))):
             if candidate.is_file():
                 if candidate.parent != named_at.parent:
@@ -96,7 +104,8 @@ def linked_file(path: Path, header: fits.Header, keyword: str, check: bool = Tru
     if not check:
         return None
     raise InputNotFoundError(
-        f"{path} names {name} as its {keyword}, which is not there, nor beside it.", "put it beside the spectrum."
+        f"{path} names {name} as its {keyword}, which is not there, nor beside it.",
+        "put it beside the spectrum, or give the file that takes its place when you read it.",
     )
 
 

@@ -86,11 +86,19 @@ REGIONS = [
     RegionSet("SKY", (Shape("circle", (5, 5, 2), exclude=True), Shape("circle", (50, 50, 2), exclude=True))),
 ]
 
+EVENTS = fits.Header()
+for number, (name, kind) in enumerate(
+    (("X", "RA---TAN"), ("Y", "DEC--TAN"), ("DETX", "DETX"), ("DETY", "DETY")), start=1
+):
+    EVENTS[f"TTYPE{number}"], EVENTS[f"TCTYP{number}"] = name, kind
+    for key, value in (("TCRPX", 1215.5), ("TCRVL", 81.0), ("TCDLT", 4.9e-4)):
+        EVENTS[f"{key}{number}"] = value
+
 
 @pytest.mark.parametrize("region", REGIONS, ids=lambda r: r.shapes[0].name)
 @pytest.mark.parametrize("case", [str.upper, str.lower])
 def test_a_fits_region_table_reads_back_as_the_region_it_was_written_from(tmp_path, region, case):
-    hdu = region.to_hdu()
+    hdu = region.to_hdu(EVENTS)
     for key in list(hdu.header["TTYPE*"]):
         hdu.header[key] = case(hdu.header[key])
     hdu.writeto(tmp_path / "a.fits")

@@ -104,6 +104,13 @@ def test_a_contour_of_the_statistic_is_the_ellipse_of_the_covariance(fitted):
     assert abs(rise[2, 2]) < 1e-3
 
 
+def test_a_notebook_shows_what_was_found(spectrum, fitted):
+    assert "not been fitted" in spectrum.fit("powerlaw")._repr_html_()
+    shown = fitted._repr_html_()
+    assert "wstat" in shown
+    assert f"{fitted.parameters['powerlaw.PhoIndex'].value:.6g}" in shown
+
+
 def test_spectra_are_fitted_together_with_a_factor(spectrum):
     both = xs.fit([spectrum, spectrum], "tbabs*powerlaw", freeze={"tbabs.nH": 0.3})
     one = spectrum.fit("tbabs*powerlaw", freeze={"tbabs.nH": 0.3})

@@ -282,6 +282,17 @@ class Fit(Product):
             return super()._status()
         return ("ready", "") if self._found else ("missing", "it has not been fitted yet")
 
+    def _summary(self) -> dict[str, str]:
+        if self._statement is None:
+            return super()._summary()
+        rows = {"status": ": ".join(filter(None, self._status())), "model": self.model}
+        rows["spectra"] = ", ".join(spectrum.title for spectrum in self._spectra)
+        if self._found is not None:
+            result = self._found[1]
+            rows[result.statistic_name] = f"{result.statistic:.2f} for {result.dof} degrees of freedom"
+            rows |= {name: str(p).partition(" = ")[2] for name, p in result.parameters.items()}
+        return rows
+
     @property
     def title(self) -> str:
         """One line for a heading: the spectra and the model."""

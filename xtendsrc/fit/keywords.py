@@ -84,7 +84,7 @@ def statement(model: str, **options: Unpack[FitKeywords]) -> FitStatement:
         check_option(name)
     if not isinstance(model, str):
         raise RequestError(f"{model!r} is no model.", 'give text in XSPEC\'s syntax, such as "tbabs*powerlaw".')
-    start, freeze = dict(options.get("start") or {}), options.get("freeze")
+    start, freeze = dict(_mapping(options.get("start"))), options.get("freeze")
     if isinstance(freeze, Mapping):
         start, freeze = {**freeze, **start}, tuple(freeze)
     backgrounds = tuple(_background(label, given) for label, given in (options.get("background") or {}).items())
@@ -105,7 +105,10 @@ def statement(model: str, **options: Unpack[FitKeywords]) -> FitStatement:
         cosmology=_cosmology(options.get("cosmology", (70.0, 0.0, 0.73))),
         **words,
     )
-    _ = made.options, made.models()
+    _ = made.options
+    for one in made.models():
+        if one.kind != "add":
+            raise RequestError(f"The model {one} gives no photons, only factors.", "multiply it with a component.")
     return made
 
 
@@ -150,9 +153,13 @@ def _band(energy: Any) -> tuple[float, float]:
 
 
 def _pairs(given: Mapping[str, Any] | None, convert: Any) -> Pairs:
+    return tuple((str(name), convert(str(name), value)) for name, value in sorted(_mapping(given).items()))
+
+
+def _mapping(given: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if given is not None and not isinstance(given, Mapping):
         raise RequestError(f"{given!r} does not say which parameter has which value.", "give {name: value}.")
-    return tuple((str(name), convert(str(name), value)) for name, value in sorted((given or {}).items()))
+    return given or {}
 
 
 def _number(name: str, value: Any, units: Mapping[str, str]) -> float:
@@ -206,4 +213,10 @@ def _cosmology(given: Any) -> tuple[float, ...]:
     if hasattr(given, "H0"):
         dark, matter = float(given.Ode0), float(given.Om0)
         return float(given.H0.value), 0.5 * matter - dark, dark
-    return tuple(float(number) for number in given)
+    try:
+        hubble, deceleration, dark_energy = (float(number) for number in given)
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"cosmology={given!r} is none.", "give (H0, q0, dark energy), or a cosmology of astropy."
+        ) from error
+    return hubble, deceleration, dark_energy

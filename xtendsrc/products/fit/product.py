@@ -348,6 +348,9 @@ def fit_spectra(
     several = [spectra] if isinstance(spectra, Product) else list(spectra)
     if not several:
         raise RequestError("There is no spectrum to fit.", "give one or more.")
+    for one in several:
+        if not isinstance(one, kind("spectrum").product_class):
+            raise RequestError(f"{one!r} is no spectrum.", "give spectra, such as those of src.spectra().")
     asked = statement(model, **options)
     if len(several) == 1 and not background_spectra and isinstance(several[0]._request, SourceSpectrumRequest):
         return kept_fit(several[0], asked)

@@ -143,6 +143,14 @@ def test_senseless_input_is_refused_at_once_with_the_nearest_name(spectrum):
         spectrum.fit("powerlaw", energy=(10, 0.5) * u.keV)
     with pytest.raises(RequestError, match="cannot start at 'much'"):
         spectrum.fit("powerlaw", start={"norm": "much"})
+    with pytest.raises(RequestError, match="tbabs gives no photons"):
+        spectrum.fit("tbabs")
+    with pytest.raises(RequestError, match="does not say which parameter"):
+        spectrum.fit("powerlaw", start="x")
+    with pytest.raises(RequestError, match="cosmology=3 is none"):
+        spectrum.fit("powerlaw", cosmology=3)
+    with pytest.raises(RequestError, match="3 is no spectrum"):
+        xs.fit([3], "powerlaw")
     with pytest.raises(RequestError, match=r"no option groups=.*did you mean group="):
         spectrum.fit("powerlaw", groups="min 1")
     with pytest.raises(UnitsError, match=r"bbody.kT is in keV and cannot be 3.0 s"):

@@ -63,6 +63,7 @@ def test_annuli_are_chosen_from_the_counts(cluster):
     assert np.all(strong.data.signal_to_noise >= 12)
     lengths = cluster.radial_profile(BAND, [0, 100, 300] * u.kpc)
     assert lengths.edges[1].value == pytest.approx(100 / lengths.kpc_per_arcmin)
+    assert len(cluster.radial_profile(BAND, 4).data.counts) == 4
     for bins in ("equal", "equal 2.5", "ring 4"):
         with pytest.raises(RequestError, match="not understood"):
             cluster.radial_profile(BAND, bins)

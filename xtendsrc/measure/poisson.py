@@ -18,7 +18,7 @@ from xtendsrc.errors import RequestError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-GRID = 401
+GRID = 241
 """Points on which a posterior is tabulated."""
 
 EXACT_COUNTS = 60
@@ -37,9 +37,9 @@ class CountsPosterior:
 
     Attributes
     ----------
-    counts : ndarray, shape (n, 401)
+    counts : ndarray, shape (n, 241)
         Expected source counts, rising along a row.
-    density : ndarray, shape (n, 401)
+    density : ndarray, shape (n, 241)
         Probability density, whose integral by the trapezium rule is 1.
     """
 

@@ -265,10 +265,10 @@ class SourceMeasurements:
         ----------
         energy : Quantity of two energies, optional
             The band; 0.5-10 keV if not given.
-        bins : Quantity or str, optional
+        bins : Quantity, str or int, optional
             Radii of the annuli: angles, or lengths at the source's redshift; ``"equal 8"`` for eight annuli of equal
-            counts, ``"sn 5"`` for annuli with that signal-to-noise ratio; 15 annuli out to the source's radius if not
-            given.
+            counts, ``"sn 5"`` for annuli with that signal-to-noise ratio; a number of annuli of one width out to the
+            source's radius, 15 if not given.
         background : region, (inner, outer), "auto" or "none"
             As for spectra; its brightness is taken to be that of the whole field. With ``"none"`` a constant can be
             fitted.

@@ -73,38 +73,46 @@ class Mosaic:
 
     Attributes
     ----------
-    counts : Layer
+    counts : ndarray, shape (ny, nx)
         Counts a pixel; the sum over all pixels and ``outside`` is that of the images.
-    exposure : Layer
+    exposure : ndarray, shape (ny, nx)
         Live seconds a pixel; none around the calibration sources.
-    seen : Layer
+    seen : ndarray, shape (ny, nx)
         Counts of exposed pixels only, without those of the calibration sources: what rates are made of.
+    wcs : WCS
+        Coordinates of the pixels.
     outside : float
         Counts off the grid.
     parts : tuple of str
         ObsID and data class of each image.
     """
 
-    counts: Layer
-    exposure: Layer
-    seen: Layer
+    counts: np.ndarray
+    exposure: np.ndarray
+    seen: np.ndarray
+    wcs: WCS
     outside: float
     parts: tuple[str, ...]
 
     @property
-    def wcs(self) -> WCS:
-        """Coordinates of the pixels."""
-        return self.counts.wcs
+    def title(self) -> str:
+        """What it is made of, in a line."""
+        different = tuple(dict.fromkeys(self.parts))
+        return f"mosaic of {', '.join(different)}" if len(different) < 4 else f"mosaic of {len(self.parts)} images"
 
     @cached_property
     def ratemap(self) -> RateMap:
         """The mosaic as a rate map: peak, counts and significance of regions, upper limits."""
-        return RateMap(self.seen, self.exposure)
+        return RateMap(self._layer("seen"), self._layer("exposure"))
 
     @cached_property
-    def rate(self) -> Layer:
+    def rate(self) -> np.ndarray:
         """Counts/s a pixel; NaN without exposure."""
-        return Layer(self.ratemap.data, self.wcs, "ct / s", self.counts.title)
+        return self.ratemap.data
+
+    def _layer(self, what: str) -> Layer:
+        unit = {"rate": "ct / s", "exposure": "s"}.get(what, "ct")
+        return Layer(getattr(self, what), self.wcs, unit, self.title)
 
     def view(self, what: str = "rate", **options: Any) -> Any:
         """Draw one of the images and return the axes; options as for views of images.
@@ -118,8 +126,8 @@ class Mosaic:
 
         if what not in LAYERS:
             raise RequestError(f"A mosaic has no {what!r}.", f"choose among {', '.join(LAYERS)}.")
-        drawer = view_expmap if what == "exposure" else view_image
-        return drawer(getattr(self, what), **options)
+        drawer: Any = view_expmap if what == "exposure" else view_image  # a layer has what they need of an image
+        return drawer(self._layer(what), **options)
 
     def write(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write a FITS file with the extensions COUNTS, EXPOSURE and RATE; return its path.
@@ -136,7 +144,7 @@ class Mosaic:
             raise RequestError(f"{file} exists.", "give another path, or overwrite=True.")
         hdus = fits.HDUList([fits.PrimaryHDU()])
         for name in ("counts", "exposure", "rate"):
-            layer: Layer = getattr(self, name)
+            layer = self._layer(name)
             hdus.append(fits.ImageHDU(layer.data.astype(np.float32), layer.header, name=name.upper()))
         for number, part in enumerate(self.parts):
             hdus[0].header[f"PART{number + 1}"] = part
@@ -144,8 +152,8 @@ class Mosaic:
         return file
 
     def __repr__(self) -> str:
-        ny, nx = self.counts.data.shape
-        return f"<Mosaic of {len(self.parts)} images, {nx} x {ny} pixels, {self.counts.data.sum():.0f} counts>"
+        ny, nx = self.counts.shape
+        return f"<Mosaic of {len(self.parts)} images, {nx} x {ny} pixels, {self.counts.sum():.0f} counts>"
 
 
 def mosaic(images: Iterable[Any], wcs: WCS | None = None) -> Mosaic:
@@ -177,10 +185,7 @@ def mosaic(images: Iterable[Any], wcs: WCS | None = None) -> Mosaic:
     planes = [Plane(np.asarray(m.image.data), np.where(_on_rim(m), 0.0, m.live), m.wcs) for m in maps]
     made = add_up(planes, wcs)
     parts = tuple(f"{m.header.get('OBS_ID', '?')} {m.header.get('DATACLAS', '?')}" for m in maps)
-    title = f"mosaic of {', '.join(dict.fromkeys(parts))}" if len(parts) < 4 else f"mosaic of {len(parts)} images"
-    arrays = ((made.counts, "ct"), (made.exposure, "s"), (made.seen, "ct"))
-    counts, exposure, seen = (Layer(data, made.wcs, unit, title) for data, unit in arrays)
-    return Mosaic(counts, exposure, seen, made.outside, parts)
+    return Mosaic(made.counts, made.exposure, made.seen, made.wcs, made.outside, parts)
 
 
 def _ratemap(image: Any) -> RateMap | None:

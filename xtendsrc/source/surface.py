@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from xtendsrc.source.source import Source
 
+WIDTHS = 15
+"""Annuli of a profile for which none are asked."""
+
 UNITS = {"brightness": "ct / (s arcmin2)", "core": "arcmin", "beta": "", "constant": "ct / (s arcmin2)"}
 
 
@@ -193,9 +196,10 @@ class ProfileOptions:
 
     Parameters
     ----------
-    bins : Quantity, str or None
+    bins : Quantity, str, int or None
         Radii (angles, or lengths at the source's redshift); ``"equal 8"`` for eight annuli of equal counts;
-        ``"sn 5"`` for annuli with that signal-to-noise ratio; None for 15 annuli out to the source's radius.
+        ``"sn 5"`` for annuli with that signal-to-noise ratio; a number of annuli of one width out to the source's
+        radius, 15 if None.
     background : region, (inner, outer), "auto" or "none"
         As for products of a source; its brightness is taken to be that of the whole field.
     centre : SkyCoord, "peak", "centroid" or None
@@ -226,8 +230,11 @@ def radial_profile(source: Source, options: ProfileOptions, **selected: Any) -> 
 
 def _radii(source: Source, bins: Any) -> np.ndarray:
     """Radii in arcmin."""
-    if bins is None:
-        return np.linspace(0.0, arcminutes(source.radius), 16)
+    if bins is None or isinstance(bins, int):
+        number = WIDTHS if bins is None else bins
+        if number < 1:
+            raise RequestError(f"bins={bins} is no number of annuli.", "give 1 or more.")
+        return np.linspace(0.0, arcminutes(source.radius), number + 1)
     return measure.checked_edges(source.angles(bins).to_value("arcmin"))
 
 

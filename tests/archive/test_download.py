@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -395,3 +396,27 @@ def test_two_downloads_at_once_share_the_work(remote, local, tmp_path):
 def test_the_real_archive(tmp_path):
     report = archive.download("000128000", tmp_path, "heasarc", ["auxil/*gen.gti*"])
     assert report.fetched
+
+
+def test_ctrl_c_ends_a_download_at_its_next_piece(remote, near, local, hasty, monkeypatch):
+    """Transfers that would take a minute; Ctrl-C comes after one second."""
+    arrived = []
+
+    def slowly(source, file, target, policy, tell):
+        for _ in range(600):
+            time.sleep(0.1)
+            arrived.append(file.path)
+            tell(1)
+
+    monkeypatch.setattr(sys.modules["xtendsrc.archive.download"], "fetch", slowly)
+    killer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    begin = time.monotonic()
+    killer.start()
+    with pytest.raises(KeyboardInterrupt):
+        archive.download(near.filter(public=True), local, "heasarc", policy=hasty)
+    killer.join()
+    assert time.monotonic() - begin < 6
+    before = len(arrived)
+    assert before
+    time.sleep(0.5)
+    assert len(arrived) == before

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import astropy.units as u
 import numpy as np
 import pytest
 
+import xtendsrc as xs
 from xtendsrc.errors import BackgroundError
 from xtendsrc.instrument import CALIBRATION_SOURCES, CCDS, PIXEL_ARCSEC, Geometry, active_area
 from xtendsrc.regions import RegionSet, Shape
@@ -179,3 +181,30 @@ def test_a_background_of_the_users_own_is_checked():
         check(circle_at(100, 100, 2), place())
     assert chosen("none", place()).region is None
     assert chosen(None, place()).region is None
+
+
+@pytest.mark.parametrize("obs_id", ["900001010", "900002010"])
+def test_a_contaminated_background_is_a_warning_of_the_product(archive, position, tmp_path, obs_id):
+    """A cluster that fills the field, measured in its core: both products that subtract say what they subtract."""
+    cluster = xs.ExtendedSource(
+        position,
+        40 * u.arcmin,
+        name="cluster",
+        region=circle_on_sky(position, 2),
+        archive=archive,
+        output=tmp_path / "out",
+    )
+    spectrum = cluster.spectrum(obs_id=obs_id, response=None)
+    curve = cluster.lightcurve(obs_id=obs_id, bin=500 * u.s)
+    report = xs.compute(spectrum, curve)
+    assert not report.failed
+    for product in (spectrum, curve):
+        assert "within the extent of the source" in product.provenance["notes"][0]
+    assert sum("within the extent" in line for line in report.remarks) == 1
+    point = xs.PointSource(position, 2 * u.arcmin, name="star", archive=archive, output=tmp_path / "another")
+    clean = point.spectrum(obs_id=obs_id, response=None).compute()
+    assert not any("background" in note.lower() for note in clean.provenance["notes"])
+
+
+def circle_on_sky(position, arcmin):
+    return RegionSet("icrs", (Shape("circle", (float(position.ra.deg), float(position.dec.deg), arcmin / 60)),))

@@ -19,7 +19,6 @@ from xtendsrc.errors import (
 from xtendsrc.events.eventlist import EventList
 from xtendsrc.events.selection import Selection
 from xtendsrc.measure.grid import Grid, flat_index
-from xtendsrc.products import ExpMapRequest, RaytraceRequest, RMFRequest
 from xtendsrc.products.image.request import ImageRequest
 from xtendsrc.products.lightcurve.request import LightCurveRequest
 from xtendsrc.products.spectrum.request import SpectrumRequest
@@ -378,16 +377,12 @@ def test_one_failure_stops_no_other_and_order_is_kept(make, about):
     assert fits.getdata(made[1].path).shape == (303, 303)
 
 
-def test_a_kind_it_does_not_make_is_refused(tmp_path, about):
-    request = RaytraceRequest(
-        **about,
-        position=(0.0, 0.0),
-        expmap=ExpMapRequest(**about),
-        rmf=RMFRequest(**about, spectrum=SpectrumRequest(**about, selection=ALL)),
-    )
+def test_a_kind_it_does_not_make_is_refused(tmp_path, about, monkeypatch):
+    request = SpectrumRequest(**about, selection=ALL)
+    monkeypatch.setattr(SpectrumRequest, "recipe", lambda self, engine: None)
     (error,) = native.make([Job(request=request, files={})], tmp_path)
     assert isinstance(error, EngineUnavailableError)
-    assert "raytrace" in str(error)
+    assert "makes no spectrum" in str(error)
 
 
 def test_files_are_valid_fits(make, about):

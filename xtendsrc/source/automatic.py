@@ -203,9 +203,15 @@ def _calibration() -> list[tuple[float, float, float]]:
 
 def _free(x: float | Floats, y: Floats, radius: float, avoided: Discs) -> NDArray[np.bool_]:
     """Which circles around places on the detector meet none of the discs."""
-    free = np.ones(np.broadcast(x, y).shape, dtype=bool)
-    for other_x, other_y, other_radius in avoided:
-        free &= np.hypot(x - other_x, y - other_y) >= other_radius + radius
+    x, y = (np.asarray(a, dtype=float) for a in np.broadcast_arrays(x, y))
+    free = np.ones(x.shape, dtype=bool)
+    if not free.size:
+        return free
+    edge = radius + np.array([disc[2] for disc in avoided])
+    left, right, low, high = x.min(), x.max(), y.min(), y.max()
+    for (other_x, other_y, _), reach in zip(avoided, edge, strict=True):
+        if left - reach < other_x < right + reach and low - reach < other_y < high + reach:
+            free &= (x - other_x) ** 2 + (y - other_y) ** 2 >= reach**2
     return free
 
 

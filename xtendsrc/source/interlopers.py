@@ -102,18 +102,23 @@ class Interlopers:
         return cls(tuple(shape for shape, _ in pairs), tuple(name for _, name in pairs))
 
     @cached_property
-    def _places(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Right ascension, declination and the radius of a circle that holds the shape, degrees."""
         places = np.array([_bounding(shape) for shape in self.shapes]).reshape(-1, 3)
         return places[:, 0], places[:, 1], places[:, 2]
 
-    def _kept(self, keep: Iterable[bool]) -> Self:
-        chosen = [n for n, k in enumerate(keep) if k]
-        return type(self)(tuple(self.shapes[n] for n in chosen), tuple(self.names[n] for n in chosen))
+    def _kept(self, keep: NDArray[np.bool_]) -> Self:
+        if keep.all():
+            return self
+        chosen = np.flatnonzero(keep).tolist()
+        kept = type(self)(tuple(self.shapes[n] for n in chosen), tuple(self.names[n] for n in chosen))
+        ra, dec, reach = self.places
+        kept.__dict__["places"] = ra[keep], dec[keep], reach[keep]  # measured already
+        return kept
 
     def within(self, position: SkyCoord, degrees: float) -> Self:
         """Return those of which a part is closer to a position than this."""
-        apart, reach = self._apart(position), self._places[2]
+        apart, reach = self._apart(position), self.places[2]
         return self._kept(apart <= reach + degrees)
 
     def without(self, position: SkyCoord, name: str, radius: float) -> Self:
@@ -129,15 +134,17 @@ class Interlopers:
         radius : float
             Of its extraction region, in degrees.
         """
-        apart = self._apart(position)
-        called = np.array([bool(n) and n.casefold() == name.casefold() for n in self.names], dtype=bool)
-        return self._kept(~((apart <= SAME_SOURCE_ARCSEC / 3600) | (called & (apart <= radius))))
+        apart, wanted = self._apart(position), name.casefold()
+        same = apart <= SAME_SOURCE_ARCSEC / 3600
+        for number in np.flatnonzero(apart <= radius):
+            same[number] |= self.names[number].casefold() == wanted
+        return self._kept(~same)
 
     def touching(self, region: RegionSet) -> tuple[Shape, ...]:
         """Return the shapes that may share a place with a region in ICRS: circles around both meet."""
         from astropy.coordinates import angular_separation
 
-        ra, dec, reach = self._places
+        ra, dec, reach = self.places
         near = np.zeros(len(self.shapes), dtype=bool)
         for own in region.included:
             own_ra, own_dec, own_reach = _bounding(own)
@@ -168,7 +175,7 @@ class Interlopers:
         """Return these and others."""
         return Interlopers((*self.shapes, *other.shapes), (*self.names, *other.names))
 
-    @property
+    @cached_property
     def region(self) -> RegionSet | None:
         """The shapes as a region; None if there are none."""
         return RegionSet("icrs", self.shapes) if self.shapes else None
@@ -176,7 +183,7 @@ class Interlopers:
     def _apart(self, position: SkyCoord) -> NDArray[np.float64]:
         from astropy.coordinates import angular_separation
 
-        ra, dec, _ = self._places
+        ra, dec, _ = self.places
         here = np.radians([float(position.ra.deg), float(position.dec.deg)])
         return np.asarray(np.degrees(angular_separation(*here, np.radians(ra), np.radians(dec))))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
     from xtendsrc.source.dataclass import DataClass
+    from xtendsrc.source.interlopers import Interlopers
     from xtendsrc.source.source import Source
 
 
@@ -72,9 +73,8 @@ def background(source: Source, dc: DataClass, mode: Any = "auto") -> Background:
 
 
 def _background(source: Source, dc: DataClass, mode: Any) -> Background:
-    others = source.interlopers
-    found = chosen(mode, place(source, dc), [] if others is None else _on_detector(others, dc))
-    if found.region is None or others is None:
+    found = chosen(mode, place(source, dc), _on_detector(source.others, dc))
+    if found.region is None or not source.others.shapes:
         return found
     if found.region.frame != "icrs":
         raise RegionError(
@@ -84,14 +84,18 @@ def _background(source: Source, dc: DataClass, mode: Any) -> Background:
     return replace(found, region=source.cleaned(found.region))
 
 
-def _on_detector(others: RegionSet, dc: DataClass) -> list[tuple[float, float, float]]:
-    """Return DETX, DETY and radius of discs around shapes on the sky."""
-    discs = []
-    for shape in others.to_pixels(dc.geometry.wcs).shapes:
-        low_x, high_x, low_y, high_y = shape.bounds
-        detx, dety = dc.geometry.sky_to_det((low_x + high_x) / 2, (low_y + high_y) / 2)
-        discs.append((float(detx), float(dety), max(high_x - low_x, high_y - low_y) / 2))
-    return discs
+def _on_detector(others: Interlopers, dc: DataClass) -> list[tuple[float, float, float]]:
+    """Return DETX, DETY and radius of discs that hold the other sources, of those that reach the area that is read."""
+    if not others.shapes:
+        return []
+    ra, dec, reach = others.places
+    detx, dety = dc.geometry.sky_to_det(*dc.geometry.degrees_to_sky(ra, dec))
+    radius = reach * 3600 / PIXEL_ARCSEC
+    near = np.zeros(len(radius), dtype=bool)
+    for box in dc.active_area:
+        (low_x, high_x), (low_y, high_y) = box.detx, box.dety
+        near |= (detx > low_x - radius) & (detx < high_x + radius) & (dety > low_y - radius) & (dety < high_y + radius)
+    return [(float(x), float(y), float(r)) for x, y, r in zip(detx[near], dety[near], radius[near], strict=True)]
 
 
 def position_of(target: Any) -> SkyCoord:

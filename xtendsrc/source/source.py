@@ -136,7 +136,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
             raise RequestError(f"The radius of {self.name} is not positive.", "give for example 2 * u.arcmin.")
         others = Interlopers.of(interlopers, interloper_radius)
         others = others.without(self.position, self.name, arcminutes(self.radius) / 60)
-        self._others = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
+        self.others = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
         self._shape = None if region is None else placement.sky_region(region, self.name)
         self.failures: dict[str, str] = {}
         self._archive, self._output, self._events = archive, output, events
@@ -182,12 +182,12 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
 
     def cleaned(self, region: RegionSet) -> RegionSet:
         """Return a region in ICRS without the interlopers that touch it."""
-        return region.exclude(self._others.touching(region))
+        return region.exclude(self.others.touching(region))
 
     @property
     def covered_by(self) -> str | None:
         """The interloper that covers the source position; None if there is none, as it should be."""
-        return self._others.holding(self.position)
+        return self.others.holding(self.position)
 
     @property
     def extent(self) -> Quantity:
@@ -199,7 +199,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
     @property
     def interlopers(self) -> RegionSet | None:
         """The other sources in and around the field, in ICRS; None if there are none."""
-        return self._others.region
+        return self.others.region
 
     def among(self, others: Interlopers) -> Self:
         """Return this source with more interlopers, of which the source itself is left out."""
@@ -208,7 +208,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         twin = copy(self)
         for name in ("region", "backgrounds"):
             twin.__dict__.pop(name, None)
-        twin._others = self._others.and_also(near.without(self.position, self.name, radius).halved(self.position))
+        twin.others = self.others.and_also(near.without(self.position, self.name, radius).halved(self.position))
         return twin
 
     @property

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -99,6 +100,17 @@ def test_a_fork_leaves_the_process_of_its_parent_alone(stand_in, monkeypatch):
     assert second != first
     assert psutil.pid_exists(first)
     process.end()
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="asks /proc for a process's directory")
+def test_what_the_library_leaves_behind_is_not_in_the_directory_of_the_user(stand_in, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    place = Path(f"/proc/{int(ask(stand_in, 8.0)[1])}/cwd").resolve()
+    assert place != tmp_path
+    stand_in.close()
+    assert not place.exists()
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_it_can_be_sent_to_another_process(stand_in):

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import selectors
+import shutil
 import struct
 import subprocess
 import sys
@@ -155,7 +156,7 @@ class LibraryModels:
             "values": [float(v) for v in values],
             "bins": edges.size - 1,
             "photons": photons is not None,
-            "settings": {**asdict(settings), "apec": self.atomdb},
+            "settings": {**asdict(settings), "apec": self.atomdb and str(Path(self.atomdb).absolute())},
         }
         body = edges.astype("<f8").tobytes() + (b"" if photons is None else photons.astype("<f8").tobytes())
         with self._lock:
@@ -191,11 +192,13 @@ class _Process:
             )
         self._owner = os.getpid()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  - open as long as the process
+        self._folder = tempfile.mkdtemp(prefix="xtendsrc-library-")  # the library leaves files like fort.49 behind
         self._child = subprocess.Popen(
             [interpreter, "-P", str(WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
+            cwd=self._folder,
             bufsize=0,
             env={name: value for name, value in os.environ.items() if name not in OTHER_HEASOFT},
             start_new_session=True,
@@ -267,6 +270,7 @@ class _Process:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
         with self._said as said:
             said.seek(0)
             lines = [line for line in said.read().decode(errors="replace").splitlines() if line.strip()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtendsrc.errors import GTIError, RequestError
-from xtendsrc.measure.statistics import poisson_errors
+from xtendsrc.measure.poisson import poisson_errors
 
 if TYPE_CHECKING:
     from xtendsrc.events.gti import GTI

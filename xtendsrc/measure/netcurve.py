@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from xtendsrc.errors import DeadTimeError, GridMismatchError
-from xtendsrc.measure.statistics import poisson_errors
+from xtendsrc.measure.poisson import poisson_errors
 
 Curve = dict[str, np.ndarray]
 

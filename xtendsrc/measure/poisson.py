@@ -196,6 +196,30 @@ def _log_laplace(s: np.ndarray, on: np.ndarray, off: np.ndarray, scale: np.ndarr
     return log
 
 
+def poisson_errors(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return one-sigma errors of Poisson counts, downwards and upwards.
+
+    The exact limits that Gehrels (1986, ApJ 303, 336) tabulates: 0 counts give (0, 1.841), 1 count (0.827, 2.300).
+
+    Parameters
+    ----------
+    counts : ndarray
+        Counts, zero or more, of any shape.
+
+    Returns
+    -------
+    lower, upper : ndarray of float64
+        Both zero or positive, in counts.
+    """
+    from astropy.stats import poisson_conf_interval
+
+    flat = np.asarray(counts)
+    values, inverse = np.unique(flat, return_inverse=True)
+    low, high = poisson_conf_interval(values, interval="frequentist-confidence", sigma=1)
+    lower, upper = values - np.where(values > 0, low, 0.0), high - values
+    return lower[inverse].reshape(flat.shape), upper[inverse].reshape(flat.shape)
+
+
 def significance(on: ArrayLike, off: ArrayLike, scale: ArrayLike) -> np.ndarray:
     """Significance of excesses in standard deviations, negative for deficits.
 

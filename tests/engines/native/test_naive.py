@@ -12,7 +12,7 @@ from xtendsrc.events.gti import GTI
 from xtendsrc.measure import grid as image
 from xtendsrc.measure import lightcurve
 from xtendsrc.measure import weightedmap as spectrum
-from xtendsrc.measure.statistics import poisson_errors
+from xtendsrc.measure.poisson import poisson_errors
 
 pixels = st.integers(-3, 30)
 positions = st.lists(st.tuples(pixels, pixels), max_size=60)

@@ -11,7 +11,7 @@ from xtendsrc.engines.heasoft import extractor
 from xtendsrc.events.cards import band_cards
 from xtendsrc.events.deadtime import frame_period
 from xtendsrc.measure.lightcurve import bins_over, check_bin, rates
-from xtendsrc.measure.statistics import poisson_errors
+from xtendsrc.measure.poisson import poisson_errors
 from xtendsrc.products.lightcurve.native import curve_selection, least_share, no_bin, reachable_time, timing_cards
 
 CURVE = "curve.lc"

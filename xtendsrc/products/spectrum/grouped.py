@@ -10,7 +10,7 @@ import numpy as np
 from xtendsrc.errors import InputFileError, RequestError
 from xtendsrc.fit.channels import Bins, good_channels, inside_band, make_bins
 from xtendsrc.instrument.energy import band_to_channels
-from xtendsrc.measure.statistics import poisson_errors
+from xtendsrc.measure.poisson import poisson_errors
 
 if TYPE_CHECKING:
     from astropy.units import Quantity

@@ -33,6 +33,9 @@ def test_one_observation_and_data_class_in_two_binnings_with_pictures(call, tmp_
     assert [fits.getheader(m)["CDELT1P"] for m in maps] == [4, 8, 4, 8]
     assert [p.read_bytes()[:4] for p in sorted(pictures.iterdir())] == [b"\x89PNG"] * 4
     assert sorted(drawn) == sorted(map(str, pictures.iterdir()))
+    code, (rates,), _ = call("--kind", "ratemaps", "--energy", "0.5 2", "--binning", "8", *words[:4])
+    assert code == 0
+    assert fits.getheader(rates)["BUNIT"] == "count/s"
     code, _, error = call("--obs-id", "900009990")
     assert code == 1
     assert "900009990" in error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -11,20 +12,11 @@ from xtendsrc.errors import RequestError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
     from astropy.units import Quantity
 
-    from xtendsrc.products import Products
     from xtendsrc.products.base import Product
 
-TAKES = {
-    "images": ("energy", "binning", "gti"),
-    "expmaps": ("binning", "gti"),
-    "lightcurves": ("energy", "bin", "gti", "background"),
-    "spectra": ("gti", "background", "response", "grouping"),
-}
-"""Which options are those of which kind."""
 PAIR = re.compile(r"(?<=[\d.])\s*[-,]\s*(?=[\d.])")
 """What may stand between two numbers besides a blank: ``0.6-2``, ``0.6, 2``; the minus of ``5e-1`` is none of these."""
 
@@ -34,9 +26,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "products",
         help="make products of a source, or of a table of sources",
-        description="Make images, exposure maps, net light curves and spectra of a source, or of every source of a "
-        "table, from every observation that holds it. Products that are there are not made again. Exits with 1 if one "
-        "could not be made.",
+        description="Make images, exposure and rate maps, net light curves and spectra of a source, or of every source "
+        "of a table, from every observation that holds it. Products that are there are not made again. Exits with 1 "
+        "if one could not be made.",
     )
     parser.add_argument("target", nargs="*", help="a name, or RA and Dec in degrees, or sexagesimal in quotes (ICRS)")
     parser.add_argument("--archive", default="XRISM", help="archive directory (XRISM)")
@@ -66,7 +58,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_choice(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--kind", action="append", choices=tuple(TAKES), help="may be repeated (images)")
+    group.add_argument("--kind", action="append", choices=commands(), help="may be repeated (images)")
     group.add_argument(
         "--energy", action="append", metavar="'LO HI'", help="band in keV for images and light curves; may be repeated"
     )
@@ -93,10 +85,9 @@ def run(args: argparse.Namespace) -> int:
     chosen: list[Any] = []
     lost: dict[str, str] = {}
     for kind in dict.fromkeys(args.kind or ["images"]):
-        for options in _options(args, kind):
-            found: Products = getattr(holder, kind)(**options)
-            chosen.extend(found)
-            lost.update(holder.failures)
+        method = getattr(holder, kind)
+        chosen.extend(method(**_options(args, method)))
+        lost.update(holder.failures)
     for who, reason in lost.items():
         print(f"{who} is left out: {reason}", file=sys.stderr)
     report = xs.compute(*chosen, jobs=args.jobs, engine=args.engine, quiet=True)
@@ -144,11 +135,20 @@ def _quantity(text: str, example: str) -> Quantity:
         raise RequestError(str(error), f"write a number and a unit, e.g. '{example}'.") from error
 
 
-def _options(args: argparse.Namespace, kind: str) -> Iterable[dict[str, Any]]:
-    """Yield the arguments of the calls that make what is asked for of one kind: one, or one a binning of maps."""
+def commands() -> tuple[str, ...]:
+    """Return what can be made: the plural methods that the kinds of products name."""
+    from xtendsrc.products.kinds import kinds
+
+    return tuple(kind.command for kind in kinds() if kind.command)
+
+
+def _options(args: argparse.Namespace, method: Any) -> dict[str, Any]:
+    """Return the options that were given, as far as a method has them."""
     import astropy.units as u
 
     given: dict[str, Any] = {
+        "obs_id": args.obs_id,
+        "dataclass": args.dataclass,
         "energy": [_pair(text, "energy", "0.6 2") for text in args.energy] * u.keV if args.energy else None,
         "binning": args.binning,
         "bin": [_quantity(text, "200 s") for text in args.bin] if args.bin else None,
@@ -157,14 +157,11 @@ def _options(args: argparse.Namespace, kind: str) -> Iterable[dict[str, Any]]:
         "response": args.response,
         "grouping": args.grouping,
     }
-    common = {"obs_id": args.obs_id, "dataclass": args.dataclass}
-    options = {**common, **{name: given[name] for name in TAKES[kind] if given[name] is not None}}
+    known = inspect.signature(method).parameters
+    options = {name: value for name, value in given.items() if value is not None and name in known}
     if options.get("response") == "none":
         options["response"] = None
-    if kind == "expmaps" and args.binning:
-        yield from ({**options, "binning": pixels} for pixels in args.binning)
-    else:
-        yield options
+    return options
 
 
 def _background(text: str) -> Any:

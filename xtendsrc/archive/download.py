@@ -276,7 +276,7 @@ def _present(file: RemoteFile) -> FileOutcome:
 
 @contextmanager
 def _progress(plan: DownloadPlan) -> Iterator[Callable[[int], None]]:
-    """Give a function that counts bytes, and show them where progress is wanted."""
+    """Yield a function that counts bytes, and show them where progress is wanted."""
     if not settings.progress or not plan.missing:
         yield lambda _: None
         return

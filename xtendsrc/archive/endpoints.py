@@ -30,7 +30,7 @@ class Endpoints:
 
     @classmethod
     def default(cls) -> Endpoints:
-        """Give the endpoints that ``XTENDSRC_HEASARC_URL``, ``XTENDSRC_S3_URL``, ... name, else HEASARC's own."""
+        """Return the endpoints that ``XTENDSRC_HEASARC_URL``, ``XTENDSRC_S3_URL``, ... name, else HEASARC's own."""
         names = {"heasarc": "HEASARC_URL", "s3": "S3_URL", "bucket": "S3_BUCKET", "sciserver": "SCISERVER_DIR"}
         given: dict[str, Any] = {
             f.name: value for f in fields(cls) if (value := os.environ.get(f"XTENDSRC_{names[f.name]}"))

@@ -40,7 +40,7 @@ HOSTS = ("aws", "heasarc", "sciserver")
 
 
 def host_for(name: str, endpoints: Endpoints, policy: Policy, jobs: int) -> Host:
-    """Give the host of a name; ``auto`` is the bucket where boto3 is installed, else HEASARC's web server.
+    """Return the host of a name; ``auto`` is the bucket where boto3 is installed, else HEASARC's web server.
 
     Raises
     ------
@@ -298,7 +298,7 @@ class _Links(HTMLParser):
 
 
 def children(page: str, url: str) -> list[str]:
-    """Give the names that an index page (Apache's or nginx's) lists directly below its own address; ``/`` ends folders.
+    """Return the names that an index page (Apache's or nginx's) lists directly below its address; ``/`` ends folders.
 
     Links to parents, to other hosts, and those that sort the page are left out.
     """

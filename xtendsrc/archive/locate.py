@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def obs_ids_of(table: Any) -> list[str]:
-    """Give the ObsIDs of a table, a row, a list or one text, each once.
+    """Return the ObsIDs of a table, a row, a list or one text, each once.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def obs_ids_of(table: Any) -> list[str]:
 
 
 def locations(table: Any, endpoints: Endpoints) -> dict[str, str]:
-    """Give the directory of each observation below the root of the hosts.
+    """Return the directory of each observation below the root of the hosts.
 
     HEASARC's link service is asked where the table allows it; else, or where it has no answer, the place is the
     documented ``xrism/data/obs/<first digit>/<ObsID>`` (XRISM ABC guide).

@@ -34,7 +34,7 @@ TRIES = 4
 
 
 def master_table(endpoints: Endpoints, *, offline: bool, max_age: timedelta) -> Table:
-    """Give the whole master table, from the disk if it is young enough, else from HEASARC.
+    """Return the whole master table, from the disk if it is young enough, else from HEASARC.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def told(span: timedelta) -> str:
 
 
 def heasarc_client(endpoints: Endpoints) -> Any:
-    """Give astroquery's client for these endpoints, with timeouts and retries, which it has not by itself."""
+    """Return astroquery's client for these endpoints, with timeouts and retries, which it has not by itself."""
     from astroquery.heasarc import HeasarcClass
 
     client = HeasarcClass()

@@ -107,7 +107,7 @@ class ObservationTable:
     # --- choosing ---------------------------------------------------------------------------------------------------
 
     def around(self, position: SkyCoord, radius: float) -> ObservationTable:
-        """Give the observations pointed within a radius (arcmin) of a position, nearest first."""
+        """Return the observations pointed within a radius (arcmin) of a position, nearest first."""
         rows = self.table[:0].copy() if not len(self.table) else self.table
         angle = self.coordinates.separation(position.icrs).arcmin if len(self.table) else np.zeros(0)
         near = np.flatnonzero(angle <= radius)
@@ -214,7 +214,7 @@ class ObservationTable:
         return resolve_name("xtendsrc.view.archive:view_timeline")(self, ax, **options)
 
     def summary(self) -> Table:
-        """Give the columns worth reading, dates as days."""
+        """Return the columns worth reading, dates as days."""
         shown = Table(self.table[[c for c in SHOWN if c in self.table.colnames]], copy=True)
         shown.add_column(_days(self.table["time"]), name="date", index=min(4, len(shown.colnames)))
         shown["public_date"] = _days(self.table["public_date"])

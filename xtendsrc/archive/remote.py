@@ -155,7 +155,7 @@ def wanted(path: str, patterns: Sequence[str]) -> bool:
 
 
 def folders_of(patterns: Sequence[str]) -> list[str]:
-    """Give the folders that must be listed for these patterns; ``""`` is the directory of the ObsID itself."""
+    """Return the folders that must be listed for these patterns; ``""`` is the directory of the ObsID itself."""
     found = set()
     for pattern in patterns:
         parts = pattern.split("/")[:-1]
@@ -165,7 +165,7 @@ def folders_of(patterns: Sequence[str]) -> list[str]:
 
 
 def safe_path(path: str) -> str:
-    """Give a path below the directory of an ObsID back if it stays there and consists of plain names.
+    """Return a path below the directory of an ObsID if it stays there and consists of plain names.
 
     Raises
     ------

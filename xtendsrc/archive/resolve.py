@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def resolve(name: str, *, offline: bool = False) -> SkyCoord:
-    """Give the ICRS position of a name through the CDS name resolver; positions are remembered on disk.
+    """Return the ICRS position of a name through the CDS name resolver; positions are remembered on disk.
 
     Parameters
     ----------

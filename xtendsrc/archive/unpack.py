@@ -71,7 +71,7 @@ def unpack(path: str | Path, into: str | Path) -> list[Path]:
 
 
 def _checked(member: tarfile.TarInfo, source: Path) -> tarfile.TarInfo | None:
-    """Give a member with its name below the archive directory; None for directories.
+    """Return a member with its name below the archive directory; None for directories.
 
     Raises
     ------

@@ -123,7 +123,7 @@ class StreamReader:
 
 
 def reader_of(file: IO[bytes]) -> StreamReader:
-    """Give a reader of a plain or gzipped file that goes forwards only."""
+    """Return a reader of a plain or gzipped file that goes forwards only."""
     magic = file.read(2)
     file.seek(0)
     return StreamReader(gzip.GzipFile(fileobj=file) if magic == GZIP_MAGIC else file)

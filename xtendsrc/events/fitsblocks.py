@@ -36,7 +36,7 @@ class Column(NamedTuple):
 
 
 def unique_cards(cards: Iterable[CardValues]) -> list[CardValues]:
-    """Give each keyword once: in its first place, with its last value. History and comments stay, at the end."""
+    """Return each keyword once: in its first place, with its last value. History and comments stay, at the end."""
     last: dict[str, CardValues] = {}
     many: list[CardValues] = []
     for card in cards:

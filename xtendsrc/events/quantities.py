@@ -98,7 +98,7 @@ def _has_two(pair: Any) -> bool:
 
 
 def several(value: Any) -> list[Any]:
-    """Give a list of one value or of the values of an iterable."""
+    """Return a list of one value or of the values of an iterable."""
     if hasattr(value, "unit"):
         return [value] if value.isscalar else list(value)
     return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
@@ -154,7 +154,7 @@ def _pair(interval: Any) -> tuple[Any, Any]:
 
 
 def _seconds(column: Any) -> Any:
-    """Give mission seconds of a column of times, all at once where the column has a type that allows it."""
+    """Return mission seconds of a column of times, all at once where the column has a type that allows it."""
     import numpy as np
     from astropy.time import Time
 
@@ -181,7 +181,7 @@ def _quantity(values: Any, unit: Any) -> Any:
 
 
 def _second(value: Any) -> float:
-    """Give mission seconds of a Time, a Quantity in seconds or a number."""
+    """Return mission seconds of a Time, a Quantity in seconds or a number."""
     from astropy.time import Time
 
     from xtendsrc.events.time import mission_seconds

@@ -55,6 +55,6 @@ def _native(array: Any) -> np.ndarray:
 
 
 def _text(header: Any) -> np.ndarray:
-    """Give a header as text, with some room after it, so that headers of about one length have one layout."""
+    """Return a header as text, with some room after it, so that headers of about one length have one layout."""
     text = header.tostring(sep="\n", padding=False, endcard=False).encode("ascii")
     return np.array(text, dtype=f"S{-(-len(text) // TEXT_STEP) * TEXT_STEP}")

@@ -204,7 +204,7 @@ def recent_states() -> States:
 
 
 def input_paths(request: Request, target: Target) -> dict[str, str]:
-    """Give the input files of a product by role and file name, so that moving a directory changes no state.
+    """Return the input files of a product by role and file name, so that moving a directory changes no state.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def _calibration(request: Request, registry: Registry) -> str | None:
 
 
 def status(request: Request, target: Target, states: States | None = None) -> tuple[str, str]:
-    """Give the status of one product and the reason for it.
+    """Return the status of one product and the reason for it.
 
     Returns
     -------

@@ -56,5 +56,5 @@ class BarReporter:
 
 
 def reporter(total: int, visible: bool) -> Reporter:
-    """Give a progress bar, or silence."""
+    """Return a progress bar, or silence."""
     return BarReporter(total) if visible else SilentReporter()

@@ -219,7 +219,7 @@ class _Schedule:
         self._running[self._workers.submit(unit, run_unit)] = unit
 
     def _collect(self, future: Future[list[Outcome]], unit: Unit) -> list[Outcome]:
-        """Give a unit's outcomes; a unit whose worker died is tried once more."""
+        """Return a unit's outcomes; a unit whose worker died is tried once more."""
         error = CancelledError("it was cancelled") if future.cancelled() else future.exception()
         if error is None:
             return future.result()

@@ -266,7 +266,7 @@ class Product:
         return self._content[1]
 
     def _cached(self) -> dict[str, Any] | None:
-        """Give the content from the copy that the registry keeps, for kinds that can do with it."""
+        """Return the content from the copy that the registry keeps, for kinds that can do with it."""
         return None
 
     def _load(self, path: Path) -> dict[str, Any]:

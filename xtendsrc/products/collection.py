@@ -116,14 +116,14 @@ _IDENTITY = ("source", "obs_id", "dataclass", "kind", "key", "engine", "status",
 
 
 def _as_requested(name: str, value: Any) -> tuple[str, Any]:
-    """Give a condition as requests have it: bands as channels, times in seconds."""
+    """Return a condition as requests have it: bands as channels, times in seconds."""
     if name == "energy":
         return "channels", band_to_channels(value)
     return name, seconds(value) if name == "bin" else value
 
 
 def _field(product: Product, name: str) -> Any:
-    """Give a field of a product without making it: what it is and its state first, then what was asked for."""
+    """Return a field of a product without making it: what it is and its state first, then what was asked for."""
     request = product._request
     if name in _IDENTITY:
         return getattr(product, name)

@@ -26,7 +26,7 @@ _ABOUT = {"instrument": "xtend", "stdout_str": "", "stderr_str": "", "gen_cmd": 
 
 
 def as_image(image: ImageLike, energy: Quantity) -> Any:
-    """Give an image or exposure map as ``xga.products.Image`` or ``ExpMap``, with the same array and coordinates.
+    """Return an image or exposure map as ``xga.products.Image`` or ``ExpMap``, with the same array and coordinates.
 
     It is handed over by its file, since XGA 1.0 makes rate maps of files alone; an image whose coordinates are rotated
     or given by a matrix, which XGA would misread from a file, or that is not on the sky, in memory.
@@ -57,12 +57,12 @@ def _plain_sky(header: fits.Header) -> bool:
 
 
 def as_ratemap(image: ImageLike, expmap: ImageLike, energy: Quantity) -> Any:
-    """Give an image and its exposure map as one ``xga.products.RateMap``."""
+    """Return an image and its exposure map as one ``xga.products.RateMap``."""
     return _products().RateMap(as_image(image, energy), as_image(expmap, energy))
 
 
 def as_lightcurve(curve: LightCurve, path: str | os.PathLike[str]) -> Any:
-    """Give a light curve as ``xga.products.LightCurve``, by way of a copy with absolute times.
+    """Return a light curve as ``xga.products.LightCurve``, by way of a copy with absolute times.
 
     XGA 1.0 reads light curves from files, and takes no notice of TIMEZERO and of GTI extensions that are not named
     STDGTI.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def calibration_discs(geometry: Geometry | None = None, frame: str = "SKY") -> RegionSet:
-    """Give the discs lit by the two 55Fe calibration sources, as excluded circles.
+    """Return the discs lit by the two 55Fe calibration sources, as excluded circles.
 
     Parameters
     ----------

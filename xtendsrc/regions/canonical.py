@@ -10,7 +10,7 @@ from xtendsrc.regions.shapes import Shape
 
 
 def canonical(region: RegionSet) -> list[Any]:
-    """Give the JSON-able form; see `RegionSet.canonical`."""
+    """Return the JSON-able form; see `RegionSet.canonical`."""
     digits = 9 if region.frame == "icrs" else 6
     rows = [[shape.name, not shape.exclude, _rounded(shape, digits, region.frame)] for shape in region.shapes]
     return [region.frame, sorted(rows, key=lambda row: (not row[1], row[0], row[2]))]

@@ -263,7 +263,7 @@ def _parsed(line: int, name: str, tokens: list[str], frame: str | None) -> _Pars
 
 
 def _full(name: str, tokens: list[str]) -> tuple[str, list[str]]:
-    """Give the shape that the number of values tells, with the angle that may be left out."""
+    """Return the shape that the number of values tells, with the angle that may be left out."""
     if tokens == [""]:
         raise RegionError(f"The {name} has no values.", "Give its position and size.")
     if name in ("ellipse", "box") and len(tokens) in (6, 7):

@@ -124,7 +124,7 @@ class RegionSet:
         return canonical(self)
 
     def to_pixels(self, wcs: WCS | None = None, frame: str = "SKY") -> RegionSet:
-        """Give the region in 1-based pixels of a grid; one already on that grid is returned as it is.
+        """Return the region in 1-based pixels of a grid; one already on that grid is returned as it is.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class RegionSet:
         return RegionSet(frame, sky.shapes_to_pixels(self.shapes, wcs))
 
     def to_sky(self, wcs: WCS | None = None) -> RegionSet:
-        """Give the region in ICRS degrees; `wcs` is that of the pixels."""
+        """Return the region in ICRS degrees; `wcs` is that of the pixels."""
         if self.frame == "icrs":
             return self
         if wcs is None:
@@ -155,7 +155,7 @@ class RegionSet:
         return RegionSet("icrs", tuple(sky.shape_to_sky(shape, wcs) for shape in self.shapes))
 
     def to_frame(self, frame: str, geometry: Geometry) -> RegionSet:
-        """Give the region in any frame, by the pointing of one observation.
+        """Return the region in any frame, by the pointing of one observation.
 
         Parameters
         ----------

@@ -211,7 +211,7 @@ class Shape:
         return self.values[0] + along * cos - across * sin, self.values[1] + along * sin + across * cos
 
     def excluded(self) -> Shape:
-        """Give the same shape, excluded."""
+        """Return the same shape, excluded."""
         return replace(self, exclude=True)
 
 

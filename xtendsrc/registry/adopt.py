@@ -62,7 +62,7 @@ def put_away(path: Path, err: store.DamagedError, *, read_only: bool) -> None:
 
 
 def from_file(layout: Layout, path: Path, *, read_only: bool) -> tuple[Entry, bool]:
-    """Give the entry of a FITS file that carries our stamp.
+    """Return the entry of a FITS file that carries our stamp.
 
     The HDF5 file is believed if it describes this very file (size and time); else the file is read through and its
     checksums compared, as for a file found anywhere.

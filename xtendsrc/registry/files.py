@@ -56,7 +56,7 @@ def open_part(final: Path) -> tuple[BinaryIO, Path]:
 
 
 def distinguish(fd: int, final: Path) -> os.stat_result:
-    """Give a file a modification time that differs from that of the file it is about to replace.
+    """Set a modification time of a file that differs from that of the file it is about to replace.
 
     File systems count time in steps (ext4: 4 ms); two files written within one step, of one size, could otherwise not
     be told apart without reading them.

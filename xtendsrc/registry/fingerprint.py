@@ -33,7 +33,7 @@ class Fingerprint(NamedTuple):
 
 
 def look(path: Path) -> tuple[int, int, int]:
-    """Give (size, mtime_ns, ctime_ns) of an input file.
+    """Return (size, mtime_ns, ctime_ns) of an input file.
 
     Raises
     ------

@@ -63,7 +63,7 @@ class Stamp:
     mtime_ns: int
 
     def entry(self, **found: Any) -> Entry:
-        """Give the registry entry of this file; ``found`` are path, datasum and log."""
+        """Return the registry entry of this file; ``found`` are path, datasum and log."""
         extra = {**self.extra, "calls": tuple(self.extra["calls"]), "notes": tuple(self.extra["notes"])}
         return Entry(key=self.key, state=self.state, kind=self.kind, engine=self.engine, request=self.request,
                      size=self.size, mtime_ns=self.mtime_ns, **{**extra, **found})  # fmt: skip
@@ -102,7 +102,7 @@ def encode_checksum(total: int) -> str:
 
 
 def string_cards(keyword: str, value: str) -> list[bytes]:
-    """Give the cards of a string of any length, continued by the CONTINUE convention."""
+    """Return the cards of a string of any length, continued by the CONTINUE convention."""
     if "'" in value or not (value.isascii() and value.isprintable()):
         raise ProductError(f"{keyword} cannot hold {value[:60]!r} in a FITS header.", "use printable ASCII there.")
     if len(value) <= 68:

@@ -27,7 +27,7 @@ NEVER_MADE = "it was never made"
 
 
 def put(entry: Entry) -> Operation:
-    """Give the journal line of an entry."""
+    """Return the journal line of an entry."""
     return {"op": "put", "row": list(Row.of(entry))}
 
 
@@ -46,7 +46,7 @@ class Holdings:
     # --- looking -------------------------------------------------------------------------------------------------
 
     def row(self, key: str) -> Row | None:
-        """Give the row of a product, also one that another process committed a moment ago."""
+        """Return the row of a product, also one that another process committed a moment ago."""
         if (row := self.session.index.row(key)) is not None:
             return row
         index = self.session.refresh()
@@ -62,13 +62,13 @@ class Holdings:
         return index.row(key)
 
     def rows(self) -> list[Row]:
-        """Give the rows of all products."""
+        """Return the rows of all products."""
         with self.session.mutex:
             index = self.session.index
             return [row for key in sorted(index.keys()) if (row := index.row(key)) is not None]
 
     def current(self, key: str) -> tuple[Row | None, str]:
-        """Give the row of a product, and what is wrong with its file; nothing is if size and time are as committed.
+        """Return the row of a product, and what is wrong with its file; nothing is if size and time are as committed.
 
         A file that differs from the index is read through: if it is whole and carries this key (it was committed by
         a process that was killed, or copied), the index follows the file.
@@ -133,7 +133,7 @@ class Holdings:
         return productfile.read_arrays(self.layout.product(entry.key))[1]
 
     def entry(self, row: Row) -> Entry | None:
-        """Give the whole entry of a row, from its HDF5 file, or from the FITS file if that is lost."""
+        """Return the whole entry of a row, from its HDF5 file, or from the FITS file if that is lost."""
         found = adopt.details(self.layout, row.key, read_only=self.read_only)
         if found is not None and found[1].state == row.state:
             return replace(found[1], path=row.path, size=row.size, mtime_ns=row.mtime_ns, datasum=row.datasum)
@@ -255,7 +255,7 @@ class Holdings:
                 self.adopt(path, intent["key"])
 
     def everything(self, *, thorough: bool = False) -> list[Operation]:
-        """Give the journal lines of every product and failure on disk, from the files alone.
+        """Return the journal lines of every product and failure on disk, from the files alone.
 
         ``thorough`` reads every FITS file through, also those that have the size and time they were committed with.
         """

@@ -58,12 +58,12 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, entry: Entry) -> Row:
-        """Give the row of an entry."""
+        """Return the row of an entry."""
         row = cls(*(getattr(entry, name) for name in cls._fields))
         return row._replace(reason=row.reason[:_REASON])
 
     def entry(self) -> Entry:
-        """Give what a row tells of an entry; its request is unknown."""
+        """Return the part of an entry that a row holds; its request is unknown."""
         return Entry(**self._asdict(), request="{}")
 
 
@@ -164,7 +164,7 @@ class Index:
         return new
 
     def row(self, key: str, status: str = "ready") -> Row | None:
-        """Give the row of a key's product (or failure); None if there is none."""
+        """Return the row of a key's product (or failure); None if there is none."""
         later = self._later[status]
         if key in later:
             return later[key]
@@ -189,7 +189,7 @@ class Index:
         return _joined(self._base[touched], _to_array(rows)) if rows else self._base[touched]
 
     def fingerprint(self, path: str) -> Fingerprint | None:
-        """Give what is remembered of an input file."""
+        """Return the remembered fingerprint of an input file."""
         return self._fingerprints.get(path)
 
     # --- changing ------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Index:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def sealed_bytes(self) -> bytes:
-        """Give the sealed ``registry.h5``."""
+        """Return the sealed ``registry.h5``."""
         rows = self.array()
         seen = list(self._fingerprints.items())
         inputs = {

@@ -72,7 +72,7 @@ def writer_is_gone(found: Found) -> bool:
 
 
 def encode(operation: Operation) -> bytes:
-    """Give one operation as a line that shows whether it is whole."""
+    """Return one operation as a line that shows whether it is whole."""
     text = _compact.encode(operation).encode("ascii")
     return b"\n%08x %s\n" % (zlib.crc32(text), text)
 
@@ -168,7 +168,7 @@ class Reader:
         self._seen: dict[int, int] = {}
 
     def new(self) -> list[tuple[Found, Lines]]:
-        """Give the operations added since the last call, by journal."""
+        """Return the operations added since the last call, by journal."""
         added = []
         for found in find(self._directory):
             try:

@@ -49,7 +49,7 @@ def relative_product(key: str) -> str:
 
 
 def checked_key(key: str) -> str:
-    """Give the key back if it can be part of a file name.
+    """Return the key if it can be part of a file name.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def checked_key(key: str) -> str:
 
 
 def checked_relative(relative: str) -> str:
-    """Give a product's path back if it stays below the root and outside the registry's own directory.
+    """Return a product's path if it stays below the root and outside the registry's own directory.
 
     Raises
     ------

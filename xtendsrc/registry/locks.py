@@ -26,7 +26,7 @@ _PATIENCE = 10.0
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
-    """Give the type of the file system a path is (or will be) on, e.g. ``ext4``; empty if unknown."""
+    """Return the type of the file system that a path is (or will be) on, e.g. ``ext4``; empty if unknown."""
     place = path.resolve()
     best = ("", "")
     try:
@@ -42,7 +42,7 @@ def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
 
 
 def lock_kind_for(path: str | os.PathLike[str]) -> LockName:
-    """Give the kind of lock used below a directory.
+    """Return the kind of lock used below a directory.
 
     Parameters
     ----------

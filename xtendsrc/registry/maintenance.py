@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
 
 def verify(registry: Registry, holdings: Holdings) -> Table:
-    """Give one row a problem; see `Registry.verify`."""
+    """Return a table with one row for each problem; see `Registry.verify`."""
     found = list(problems(registry, holdings))
     columns = {
         "key": [p.key for p in found],

@@ -67,7 +67,7 @@ def sealed_name(key: str, state: str, size: int, mtime_ns: int) -> str:
 
 
 def product_bytes(entry: Entry, arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Give the sealed HDF5 file of one product.
+    """Return the sealed HDF5 file of one product.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def read_arrays(path: Path) -> tuple[str, dict[str, np.ndarray]]:
 
 
 def _values(sealed: store.Sealed, *, of_arrays: bool) -> dict[str, np.ndarray]:
-    """Give the datasets beside the arrays, or the arrays, by name."""
+    """Return the datasets beside the arrays, or the arrays, by name."""
     if sealed.places:
         return {
             name.removeprefix(_ARRAYS): np.ndarray(place.shape, place.dtype, sealed.image, place.offset)
@@ -140,7 +140,7 @@ def _parsed(places: str) -> dict[str, _Place]:
 
 
 def _text(text: str) -> np.ndarray:
-    """Give a text as a scalar with some room after it, so that texts of about one length have one layout."""
+    """Return a text as a scalar with some room after it, so that texts of about one length have one layout."""
     data = text.encode("utf-8")
     return np.array(data, dtype=f"S{-(-max(len(data), 1) // _TEXT_STEP) * _TEXT_STEP}")
 
@@ -218,7 +218,7 @@ def _mould(layout: Layout) -> _Mould:
 
 
 def _kind(dtype: np.dtype) -> str | list[tuple[str, str]] | None:
-    """Give a type as `_parsed` reads it: a code, or names and codes of columns; None for what is more involved."""
+    """Return a type as `_parsed` reads it: a code, or names and codes of columns; None for what is more involved."""
     if dtype.names is None:
         return dtype.str
     columns = [(name, dtype[name].str) for name in dtype.names]

@@ -77,7 +77,7 @@ class Record:
     wall_time: float = 0.0
 
     def values(self) -> dict[str, Any]:
-        """Give all fields of a record by name, the request in canonical form.
+        """Return all fields of a record by name, the request in canonical form.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Entry(Record):
     seq: int = 0
 
     def to_json(self) -> str:
-        """Give the entry as JSON text, the log aside."""
+        """Return the entry as JSON text, the log aside."""
         return dumps({f.name: getattr(self, f.name) for f in fields(self) if f.name != "log"})
 
     @classmethod
@@ -150,14 +150,14 @@ class Status(NamedTuple):
 
 
 def dumps(value: Any) -> str:
-    """Give canonical JSON in ASCII without apostrophes, so that it can be a FITS string as it is."""
+    """Return canonical JSON in ASCII without apostrophes, so that it can be a FITS string as it is."""
     return _canonical.encode(value).replace("'", "\\u0027")
 
 
 def state_inputs(
     fingerprints: Mapping[str, str], needs: Mapping[str, str], schema: int, caldb: str | None = None
 ) -> dict[str, str]:
-    """Give all that fixes a product's bytes beside its request, as one mapping of name to fingerprint.
+    """Return everything that fixes a product's bytes beside its request, as one mapping of name to fingerprint.
 
     Parameters
     ----------

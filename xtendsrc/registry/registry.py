@@ -82,7 +82,7 @@ class Registry:
     # --- input files ----------------------------------------------------------------------------------------
 
     def fingerprint(self, path: str | os.PathLike[str]) -> Fingerprint:
-        """Give size, times and SHA-256 of an input file.
+        """Return size, times and SHA-256 of an input file.
 
         The content is read only if size or times differ from what is remembered; what is found is remembered on disk
         for later sessions, once the file has rested long enough for a further change to show.
@@ -108,7 +108,7 @@ class Registry:
     # --- asking ---------------------------------------------------------------------------------------------
 
     def entry(self, key: str) -> Entry | None:
-        """Give all that is known of a product, or of the failure of the last attempt at it; None if nothing is."""
+        """Return all that is known of a product, or of the last failed attempt to make it; None if nothing is."""
         row, _ = self._holdings.current(key)
         if (failed := self._session.index.row(key, "failed")) is not None:
             found = adopt.details(self.layout, key, failed=True, read_only=self.read_only)
@@ -143,7 +143,7 @@ class Registry:
         return Status("stale", what_changed(entry.inputs if entry is not None else {}, inputs))
 
     def path(self, key: str) -> Path:
-        """Give the FITS file of a product, its checksums compared on first use in this process.
+        """Return the FITS file of a product, its checksums compared on first use in this process.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class Registry:
         return self.root / row.path
 
     def stamp(self, key: str) -> tuple[str, int, int]:
-        """Give state, size and modification time of a product's file as committed, to notice that it was made anew.
+        """Return state, size and modification time of a product's file as committed, to notice that it was made anew.
 
         Raises
         ------
@@ -167,7 +167,7 @@ class Registry:
         return row.state, row.size, row.mtime_ns
 
     def arrays(self, key: str) -> dict[str, np.ndarray]:
-        """Give the arrays stored with a product, by name; empty if there are none (read its file then).
+        """Return the arrays stored with a product, by name; empty if there are none (read its file then).
 
         Raises
         ------
@@ -287,7 +287,7 @@ class Registry:
         dataclass: str | None = None,
         status: str | None = None,
     ) -> Table:
-        """Give one row a product, with those columns that describe it.
+        """Return a table with one row for each product, and those columns that describe it.
 
         Parameters
         ----------
@@ -309,7 +309,7 @@ class Registry:
         return as_table(array, {name: value for name, value in wanted.items() if value is not None})
 
     def select(self, **wanted: str) -> list[Entry]:
-        """Give the entries of the rows `table` gives for the same arguments, in the same order."""
+        """Return the entries of the rows that `table` returns for the same arguments, in the same order."""
         found = (self.entry(str(key)) for key in self.table(**wanted)["key"])
         return [entry for entry in found if entry is not None]
 

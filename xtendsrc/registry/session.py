@@ -65,7 +65,7 @@ class Session:
             return self._index
 
     def refresh(self) -> Index:
-        """Give the index with all that other processes committed until now."""
+        """Return the index with everything that other processes committed until now."""
         with self.mutex:
             index = self.index
             self._apply(index, self._reader.new())
@@ -122,13 +122,13 @@ class Session:
             index.apply(operation)
 
     def abandoned(self) -> list[Operation]:
-        """Give the renames that processes had announced, and not confirmed when they ended."""
+        """Return the renames that processes had announced, and not confirmed when they ended."""
         with self.mutex:
             intents = list(self.index.intents.items())
             return [op for key, op in intents if key in self._origin and journal.writer_is_gone(self._origin[key])]
 
     def announced(self, key: str) -> Operation | None:
-        """Give the rename that a living process announced and has not confirmed yet, if there is one."""
+        """Return the rename that a living process announced and has not confirmed yet, if there is one."""
         with self.mutex:
             gone = key in self._origin and journal.writer_is_gone(self._origin[key])
             return None if gone else self.index.intents.get(key)

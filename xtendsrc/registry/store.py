@@ -142,7 +142,7 @@ def building() -> Iterator[h5f.FileID]:
 
 
 def image_of(f: h5f.FileID) -> bytes:
-    """Give the bytes of a file in memory as they would be on disk."""
+    """Return the bytes of a file in memory as they would be on disk."""
     h5f.flush(f)
     image: bytes = f.get_file_image()
     return image

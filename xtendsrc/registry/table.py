@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def as_table(array: np.ndarray, wanted: Mapping[str, str]) -> Table:
-    """Give the rows of the index that have the wanted values, as a table of text and numbers.
+    """Return the rows of the index that have the wanted values, as a table of text and numbers.
 
     Of a product whose last remake failed only the failure is given. A product that several sources asked for belongs
     to each of them.

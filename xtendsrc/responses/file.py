@@ -181,7 +181,7 @@ def _as_whole(file: FitsFile, table: HDU, name: str, values: np.ndarray) -> np.n
 
 
 def _first_channel(file: FitsFile, table: HDU, channels: np.ndarray) -> int:
-    """Give the number that F_CHAN counts the first channel as.
+    """Return the number that F_CHAN counts the first channel as.
 
     TLMIN of the F_CHAN column says it (CAL/GEN/92-002a); without it the memo's default is 1, but the CHANNEL column of
     EBOUNDS, where the numbers stand, decides, so that both defaults met in real files are read right.

@@ -83,7 +83,7 @@ class Background:
 
 
 def annulus(place: Place, inner: float, outer: float) -> RegionSet:
-    """Give an annulus around the source, ``inner`` and ``outer`` times its radius.
+    """Return an annulus around the source, ``inner`` and ``outer`` times its radius.
 
     Raises
     ------

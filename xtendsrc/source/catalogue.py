@@ -61,7 +61,7 @@ class Catalogue:
         return found
 
     def holding(self, position: SkyCoord, radius: Quantity) -> dict[str, Observation]:
-        """Give the observations pointed within a radius of a position and with a data class that reads it."""
+        """Return the observations pointed within a radius of a position and with a data class that reads it."""
         chosen = {}
         for obs_id, observation in self.observations.items():
             try:

@@ -256,7 +256,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         return MappingProxyType(found)
 
     def dataclasses(self, obs_id: Selector = None, dataclass: Selector = None) -> list[DataClass]:
-        """Give the data classes that hold the source position, optionally of one ObsID or code only.
+        """Return the data classes that hold the source position, optionally of one ObsID or code only.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
     # --- regions and pictures ------------------------------------------------------------------------------------
 
     def background_region(self, dc: DataClass, background: Any = "auto") -> RegionSet | None:
-        """Give the background region in one data class, as the products use it.
+        """Return the background region in one data class, as the products use it.
 
         Raises
         ------

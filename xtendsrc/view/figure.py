@@ -38,7 +38,7 @@ def new_axes(
     position: tuple[int, int, int] = (1, 1, 1),
     **options: Any,
 ) -> Axes:
-    """Give axes of their own: in a figure given, or in a new one that pyplot knows, so that notebooks show it."""
+    """Return axes of their own: in a figure given, or in a new one that pyplot knows, so that notebooks show it."""
     if figure is None:
         import matplotlib.pyplot as plt
 

@@ -56,7 +56,7 @@ def task(
     runner: RunnerName | None = None,
     timeout: float | None = None,
 ) -> UserTask:
-    """Give one task of the installed HEASoft as a checked call.
+    """Return a task of the installed HEASoft as a checked call.
 
     Parameters
     ----------

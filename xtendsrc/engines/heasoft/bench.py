@@ -82,13 +82,13 @@ class Bench:
         return "".join(f"$ {r.command}\n{r.output.rstrip()}\n" for r in self.results)
 
     def refuse(self, what: str, next_step: str = "look at its log.") -> TaskError:
-        """Give the error for an output that is not what was asked for, with the log."""
+        """Return the error for an output that is not what was asked for, with the log."""
         problem = TaskError(what, next_step)
         problem.log = self.log
         return problem
 
     def unfit(self, what: str) -> UnfitTaskError:
-        """Give the error for an input that the task is known to be wrong for."""
+        """Return the error for an input that the task is known to be wrong for."""
         problem = UnfitTaskError(what, 'leave the engine to "auto", or make it with engine="native".')
         problem.log = self.log
         return problem

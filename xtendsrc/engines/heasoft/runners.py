@@ -53,7 +53,7 @@ class Runner(Protocol):
     name: str
 
     def workspace(self, base: Path | None = None) -> AbstractContextManager[Workspace]:
-        """Give an empty private workspace, removed or emptied afterwards."""
+        """Return an empty private workspace, removed or emptied afterwards."""
         ...
 
     def execute(self, place: Workspace, task: str, arguments: Mapping[str, str], timeout: float | None) -> Execution:
@@ -70,7 +70,7 @@ class DirectRunner:
         self._installed = installed
 
     def workspace(self, base: Path | None = None) -> AbstractContextManager[Workspace]:
-        """Give an empty private workspace."""
+        """Return an empty private workspace."""
         return private_workspace(base)
 
     def execute(self, place: Workspace, task: str, arguments: Mapping[str, str], timeout: float | None) -> Execution:
@@ -188,7 +188,7 @@ class HeasoftpyRunner:
 
     @contextmanager
     def workspace(self, base: Path | None = None) -> Iterator[Workspace]:
-        """Give the workspace of an idle interpreter, or of a new one; empty at the start."""
+        """Yield the workspace of an idle interpreter, or of a new one; empty at the start."""
         interpreter = self._take(base)
         place = interpreter.place
         place.empty()
@@ -282,7 +282,7 @@ def _runner(kind: str, installed: Installation) -> Runner:
 
 
 def runner_for(installed: Installation, name: RunnerName | None = None) -> Runner:
-    """Give the runner named, or the one of ``settings.runner``; ``auto`` is heasoftpy where it is found.
+    """Return the runner named, or the one of ``settings.runner``; ``auto`` is heasoftpy where it is found.
 
     Raises
     ------

@@ -60,7 +60,7 @@ class Workspace:
         (self.work / name).symlink_to(path)
 
     def copy(self, name: str, source: str | os.PathLike[str]) -> None:
-        """Give the task a copy of `source` that it may edit in place."""
+        """Copy `source` for the task, which may edit the copy in place."""
         shutil.copyfile(source, self.work / name)
 
     def empty(self) -> None:

@@ -139,7 +139,7 @@ class ImageLike(Product):
         return Geometry.from_header(self.header)
 
     def to_xga(self, energy: Quantity | None = None) -> Any:
-        """Give this as an ``xga.products.Image`` or ``ExpMap`` of the same file.
+        """Return this as an ``xga.products.Image`` or ``ExpMap`` of the same file.
 
         An image and an exposure map of one band and binning make an ``xga.products.RateMap``.
 
@@ -159,7 +159,7 @@ class ImageLike(Product):
         return as_image(self, self._band(energy))
 
     def _band(self, energy: Quantity | None) -> Quantity:
-        """Give the edges of a band on the grid of channels: that asked for, the image's own, or all channels."""
+        """Return the edges of a band on the grid of channels: that asked for, the image's own, or all channels."""
         from xtendsrc.instrument import PI_CHANNELS, band_to_channels, channels_to_band
 
         if energy is not None:
@@ -218,7 +218,7 @@ def image_wcs(header: fits.Header) -> WCS:
 
 
 def unbinned_wcs(wcs: WCS, binning: int) -> WCS:
-    """Give the WCS of the grid before it was binned, in which pixel n is the column value n."""
+    """Return the WCS of the grid before it was binned, in which pixel n is the column value n."""
     if binning == 1:
         return wcs
     fine = wcs.deepcopy()

@@ -141,7 +141,7 @@ def _check(stretch: Any, smooth: Any, limits: Any, cmap: Any, zoom: Any, cross_h
 
 
 def _axes(ax: Axes | None, picture: Picture, figure: Figure | None, position: Any) -> tuple[Axes, bool]:
-    """Give axes for a picture, and whether they are new."""
+    """Return axes for a picture, and whether they are new."""
     if ax is None:
         options = {"projection": picture.wcs} if picture.frame == "SKY" else {}
         return new_axes(IMAGE_SIZE, figure, position, **options), True
@@ -272,7 +272,7 @@ def _frame(ax: Axes, picture: Picture, box: Box, own: bool) -> None:
 
 
 def _filled(picture: Picture) -> Box | None:
-    """Give the part of the grid that has data, with a margin."""
+    """Return the part of the grid that has data, with a margin."""
     rows, columns = (np.flatnonzero(np.nan_to_num(picture.data).any(axis=a)) for a in (1, 0))
     if rows.size == 0:
         return None
@@ -283,7 +283,7 @@ def _filled(picture: Picture) -> Box | None:
 
 
 def _around(product: ImageLike, picture: Picture, zoom: Any, region: RegionSet) -> Box:
-    """Give the surroundings of a region: three radii, or as far from its middle as an angle says."""
+    """Return the surroundings of a region: three radii, or as far from its middle as an angle says."""
     from xtendsrc.instrument import PIXEL_ARCSEC
 
     low_x, high_x, low_y, high_y = product.on_grid(region).bounds
@@ -335,7 +335,7 @@ def _explain(ax: Axes, product: ImageLike, picture: Picture, drawn: Any, stretch
 
 
 def _ticks(norm: Any, apart: float) -> list[float]:
-    """Give the lowest value, and those of 1, 2, 5, 10, 20, ... that lie far enough apart on a stretched colour bar."""
+    """Return the lowest value, and those of 1, 2, 5, 10, 20, ... that lie far enough apart on a colour bar."""
     ticks = [float(norm.vmin)]
     decades = np.arange(-6, 1) + np.ceil(np.log10(norm.vmax - norm.vmin))
     for value in np.outer(10.0**decades, [1, 2, 5]).ravel():

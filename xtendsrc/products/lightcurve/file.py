@@ -105,7 +105,7 @@ def _has_rates(hdu: HDU) -> bool:
 
 
 def bins_of(columns: Mapping[str, np.ndarray] | Any, header: fits.Header, path: Path) -> Bins:
-    """Give the bins of a light curve.
+    """Return the bins of a light curve.
 
     Parameters
     ----------

@@ -129,7 +129,7 @@ class LightCurve(Product):
         return GTI.read(self.path)
 
     def to_xga(self, path: str | os.PathLike[str]) -> Any:
-        """Give this as an ``xga.products.LightCurve``.
+        """Return this as an ``xga.products.LightCurve``.
 
         Parameters
         ----------

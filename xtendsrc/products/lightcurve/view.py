@@ -197,7 +197,7 @@ class _TimeAxis:
 
 
 def _span(product: LightCurve) -> tuple[float, float]:
-    """Give the mission seconds the axis covers: all bins and all good time, and a hundredth of it on either side."""
+    """Return the mission seconds the axis covers: all bins and all good time, and a hundredth of it on either side."""
     seconds, half, gti = product.seconds, product.widths.value / 2, good_time(product)
     low = min(np.min(seconds - half, initial=np.inf), gti.start[0])
     high = max(np.max(seconds + half, initial=-np.inf), gti.stop[-1])

@@ -122,7 +122,7 @@ class RateMap(ImageLike):
         return self.sensor_mask & ~inner
 
     def to_xga(self, energy: Quantity | None = None) -> Any:
-        """Give this as an ``xga.products.RateMap`` of the files of image and exposure map.
+        """Return this as an ``xga.products.RateMap`` of the files of image and exposure map.
 
         XGA divides by the exposure map alone, so that its rates are per second of good time, not of live time.
 

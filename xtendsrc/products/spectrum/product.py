@@ -390,7 +390,7 @@ class Spectrum(Product):
         return self._related(cls, path)
 
     def _related(self, cls: type[P], what: Path | Request) -> P:
-        """Give the product of a file or a request, the same one each time, so that it is read once."""
+        """Return the product of a file or a request, the same one each time, so that it is read once."""
         kept: dict[Any, Any] = self.__dict__.setdefault("_kept", {})
         if what not in kept:
             kept[what] = cls.read(what) if isinstance(what, Path) else cls(what, self.target)
@@ -398,7 +398,7 @@ class Spectrum(Product):
         return found
 
     def _linked(self, what: str, check: bool = True) -> Path | None:
-        """Give the file of the background or a response: as given to `read`, or as the header names it."""
+        """Return the file of the background or a response: as given to `read`, or as the header names it."""
         given: Path | None = self._given.get(what)
         return given or linked_file(self.path, self.header, LINKS[what], check)
 

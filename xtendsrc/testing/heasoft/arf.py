@@ -187,7 +187,7 @@ def _fractions(photons: HDU, inside: np.ndarray) -> np.ndarray:
 
 
 def _vignetting(pars: Parameters, histogram: HDU) -> float:
-    """Give the time-weighted telescope response of the source: half at 10 arcmin off axis."""
+    """Return the time-weighted telescope response of the source: half at 10 arcmin off axis."""
     total = 0.0
     d0 = math.radians(pars.number("source_dec"))
     pairs = zip(histogram.column("RA_PNT"), histogram.column("DEC_PNT"), histogram.column("FRACTION"), strict=True)

@@ -56,7 +56,7 @@ Angle = float | np.ndarray
 
 
 def offset(ra: Angle, dec: Angle, roll: Angle, target: tuple[float, float]) -> tuple[Angle, Angle]:
-    """Give the angle (arcmin) of the optical axis from the target, and its azimuth (deg) in the telescope.
+    """Return the angle (arcmin) of the optical axis from the target, and its azimuth (deg) in the telescope.
 
     The angle is exact; the azimuth takes RA times the cosine of the target's declination for plane, as the real
     task's numbers show.

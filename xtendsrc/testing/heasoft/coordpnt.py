@@ -55,7 +55,7 @@ def _level(pars: Parameters, name: str) -> int:
 
 
 def chain(pars: Parameters) -> tuple[Callable[[float, float], Point], float]:
-    """Give the function that carries a point, and the angle in degrees by which directions turn."""
+    """Return the function that carries a point, and the angle in degrees by which directions turn."""
     where = geometry.load(pars.text("teldeffile"))
     pointing = (pars.number("ra"), pars.number("dec"), pars.number("roll"))
     ranom, decnom = pars.number("ranom"), pars.number("decnom")
@@ -89,7 +89,7 @@ def _scales(pars: Parameters) -> tuple[bool, bool, float]:
 
 
 def _degrees(word: str, sky: bool, scale: float) -> float:
-    """Give a size in pixels; a bare number under fk5 is degrees for this task's own parser."""
+    """Return a size in pixels; a bare number under fk5 is degrees for this task's own parser."""
     units = {'"': 1 / 3600, "'": 1 / 60, "d": 1.0}
     if word[-1:] in units:
         return float(word[:-1]) * units[word[-1]] / scale
@@ -99,7 +99,7 @@ def _degrees(word: str, sky: bool, scale: float) -> float:
 def transform_regions(
     text: str, carry: Callable[[float, float], Point], angle: float, scales: tuple[bool, bool, float]
 ) -> str:
-    """Give the region file in the new system; comments and globals are dropped, ``include=0`` with them."""
+    """Return the region file in the new system; comments and globals are dropped, ``include=0`` with them."""
     from_sky, to_sky, scale = scales
     lines = ["# Region file written by coordpnt.", "# Comments and global records not copied from input."]
     lines.append("fk5" if to_sky else "physical")

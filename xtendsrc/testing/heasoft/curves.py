@@ -58,7 +58,7 @@ def _edges(table: HDU) -> list[tuple[float, float]]:
 def _average(
     edges: tuple[float, float], bins: list[tuple[float, float]], values: list[tuple[float, ...]]
 ) -> list[float] | None:
-    """Give rate, error and exposure of the background in a bin, weighted by overlap."""
+    """Return rate, error and exposure of the background in a bin, weighted by overlap."""
     share = [
         (max(0.0, min(edges[1], b) - max(edges[0], a)) / (b - a), row) for (a, b), row in zip(bins, values, strict=True)
     ]

@@ -87,7 +87,7 @@ def find_gti(hdus: list[HDU], name: str, header: Header, shifted: bool = True) -
 
 
 def read_gti(table: HDU, shifted: bool = True) -> Intervals:
-    """Give the START and STOP of a table as pairs, in time order; by the table's TIMEZERO later if ``shifted``."""
+    """Return the START and STOP of a table as pairs, in time order; by the table's TIMEZERO later if ``shifted``."""
     zero = float(table.header.get("TIMEZERO", 0.0) or 0.0) if shifted else 0.0
     start, stop = ((table.column(name) + zero).tolist() for name in ("START", "STOP"))
     return sorted(zip(start, stop, strict=True))
@@ -142,7 +142,7 @@ def total(intervals: Intervals) -> float:
 
 
 def event_times(events: HDU, column: str, pixel_reference: float) -> np.ndarray:
-    """Give the times compared with GTIs: moved to mid-frame; a missing TIMEPIXR counts as 0."""
+    """Return the times compared with GTIs: moved to mid-frame; a missing TIMEPIXR counts as 0."""
     header = events.header
     default = 0.0 if pixel_reference == -999 else pixel_reference
     reference = float(header.get("TIMEPIXR", default))
@@ -160,7 +160,7 @@ def in_intervals(times: np.ndarray, intervals: Intervals) -> np.ndarray:
 
 
 def apply_filters(events: HDU, filters: Filters) -> tuple[np.ndarray, bool]:
-    """Give the rows that pass every column's cuts, and whether a column was missing."""
+    """Return the rows that pass every column's cuts, and whether a column was missing."""
     good = np.ones(len(events.rows()), bool)
     missing = False
     for column, ranges in filters.items():
@@ -177,7 +177,7 @@ def apply_filters(events: HDU, filters: Filters) -> tuple[np.ndarray, bool]:
 
 
 def limits(events: HDU, column: str) -> tuple[int, int]:
-    """Give TLMIN and TLMAX of a column; status 202 when they are missing."""
+    """Return TLMIN and TLMAX of a column; status 202 when they are missing."""
     number = events.column_number(column)
     if not number:
         raise FitsError(219, f"column {column} not found")
@@ -188,7 +188,7 @@ def limits(events: HDU, column: str) -> tuple[int, int]:
 
 
 def live_fraction(header: Header) -> float:
-    """Give DEADC, else DTCOR, else LIVETIME / ONTIME, else 1."""
+    """Return DEADC, else DTCOR, else LIVETIME / ONTIME, else 1."""
     for key in ("DEADC", "DTCOR"):
         if header.get(key) is not None:
             return float(header.get(key))

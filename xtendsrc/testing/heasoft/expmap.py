@@ -50,7 +50,7 @@ def xaexpmap(pars: Parameters) -> int:
 
 
 def good_pixels(pars: Parameters, where: Geometry) -> np.ndarray:
-    """Give 1 for exposed DET pixels, 0 for others."""
+    """Return 1 for exposed DET pixels, 0 for others."""
     name = pars.text("instmap")
     if name.upper() == "CALDB":
         good = geometry.footprints(where.det_size)
@@ -69,7 +69,7 @@ def good_pixels(pars: Parameters, where: Geometry) -> np.ndarray:
 
 
 def partial_fractions(name: str | None, item: AttitudeBin, good: np.ndarray) -> np.ndarray:
-    """Give the exposed fraction of each pixel in a bin.
+    """Return the exposed fraction of each pixel in a bin.
 
     As in the real task, a span that covers the whole bin is overwritten by a later one of the same pixel.
     """
@@ -102,7 +102,7 @@ def place(fraction: np.ndarray, item: AttitudeBin, system: str, where: Geometry,
 
 
 def vignetting(where: Geometry) -> np.ndarray:
-    """Give a nominal response of the telescope, 1 on the optical axis, half at 10 arcmin."""
+    """Return a nominal response of the telescope, 1 on the optical axis, half at 10 arcmin."""
     lines, columns = np.indices((where.det_size, where.det_size))
     x, y = columns + 1 - where.optical_axis[0], lines + 1 - where.optical_axis[1]
     return 1 / (1 + (np.hypot(x, y) * where.scale * 60 / 10) ** 2)

@@ -183,7 +183,7 @@ def _events(selected: Selected, pars: Parameters) -> list[HDU]:
 
 
 def common(selected: Selected) -> Header:
-    """Give the keywords every product carries about its exposure and origin."""
+    """Return the keywords every product carries about its exposure and origin."""
     header = Header()
     on = evfile.total(selected.gti)
     live = on * evfile.live_fraction(selected.header)
@@ -204,7 +204,7 @@ def common(selected: Selected) -> Header:
 
 
 def base_header(selected: Selected) -> Header:
-    """Give the keywords of the event file with those of `common` set."""
+    """Return the keywords of the event file with those of `common` set."""
     header = selected.header.describing()
     header.drop("HDUCLAS1", "HDUCLAS2", "HDUCLASS")
     for card in common(selected).cards:
@@ -215,7 +215,7 @@ def base_header(selected: Selected) -> Header:
 
 
 def short_header(selected: Selected) -> Header:
-    """Give the few keywords that extensions beside the data carry; TIMEZERO is not among them."""
+    """Return the few keywords that extensions beside the data carry; TIMEZERO is not among them."""
     header, kept = base_header(selected), Header()
     for card in header.cards:
         key = card[:8].strip()
@@ -225,7 +225,7 @@ def short_header(selected: Selected) -> Header:
 
 
 def support(selected: Selected, pars: Parameters) -> list[HDU]:
-    """Give the GTI extension and, with a region, REG00101."""
+    """Return the GTI extension and, with a region, REG00101."""
     header = short_header(selected)
     header.set("HDUCLASS", "OGIP")
     header.set("HDUCLAS1", "GTI")
@@ -270,7 +270,7 @@ def _region_table(selected: Selected, pars: Parameters) -> HDU:
 
 
 def _region_columns(shapes: list[regfile.Shape]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Give X, Y, R and ROTANG, one row a shape; unused places of R keep the values of the row before."""
+    """Return X, Y, R and ROTANG, one row for each shape; unused places of R keep the values of the row before."""
     points = max([len(s.values) // 2 for s in shapes if s.name == "polygon"], default=1)
     sizes = max([_size_count(s) for s in shapes], default=1)
     x, y = np.zeros((len(shapes), points)), np.zeros((len(shapes), points))

@@ -30,7 +30,7 @@ def _channel_range(selected: Selected, pars: Parameters) -> tuple[int, int]:
 
 
 def area_fraction(selected: Selected, pars: Parameters) -> tuple[float, float]:
-    """Give (region pixels, BACKSCAL): geometry only, no exposure; 1 without a region or outside of the image."""
+    """Return (region pixels, BACKSCAL): geometry only, no exposure; 1 without a region or outside of the image."""
     names = (pars.text("xcolf"), pars.text("ycolf"))
     binning = pars.integer("binf")
     whole = 1
@@ -110,7 +110,7 @@ def _subspace(header: Header) -> None:
 
 
 def overlap(start: float, stop: float, gti: evfile.Intervals) -> float:
-    """Give the seconds of a bin inside the good times."""
+    """Return the seconds of a bin inside the good times."""
     return sum(max(0.0, min(stop, b) - max(start, a)) for a, b in gti)
 
 

@@ -57,20 +57,20 @@ class HDU:
         return self.header.get("XTENSION") == "BINTABLE"
 
     def rows(self) -> np.ndarray:
-        """Give the table rows; an HDU without a table is an error."""
+        """Return the table rows; an HDU without a table is an error."""
         if self.data is None or not self.is_table:
             raise FitsError(227, f"HDU {self.name} is not a binary table")
         return self.data
 
     def column_number(self, name: str) -> int:
-        """Give the 1-based number of a column, 0 when there is none."""
+        """Return the 1-based number of a column, 0 when there is none."""
         for number in range(1, int(self.header.get("TFIELDS", 0)) + 1):
             if str(self.header.get(f"TTYPE{number}", "")).strip().upper() == name.upper():
                 return number
         return 0
 
     def column(self, name: str) -> np.ndarray:
-        """Give a column in native byte order, scaled by TSCAL and TZERO."""
+        """Return a column in native byte order, scaled by TSCAL and TZERO."""
         number = self.column_number(name)
         if not number:
             raise FitsError(219, f"column {name} not found in {self.name}")
@@ -82,11 +82,11 @@ class HDU:
         return values * scale + zero if (zero, scale) != (0, 1) else values
 
     def strings(self, name: str) -> list[str]:
-        """Give a character column as a list of stripped strings."""
+        """Return a character column as a list of stripped strings."""
         return [bytes(value).decode("ascii", "replace").strip() for value in self.column(name)]
 
     def arrays(self, name: str) -> list[np.ndarray]:
-        """Give a variable-length column as one native array per row."""
+        """Return a variable-length column as one native array per row."""
         number = self.column_number(name)
         form = str(self.header.get(f"TFORM{number}", ""))
         values = self.column(name)
@@ -102,7 +102,7 @@ class HDU:
 
 
 def field_format(form: str) -> Any:
-    """Give the NumPy format of a TFORM value."""
+    """Return the NumPy format of a TFORM value."""
     match = re.match(r"(\d*)([A-Z])", form.strip())
     if not match:
         raise FitsError(261, f"illegal TFORM {form!r}")
@@ -194,7 +194,7 @@ def read(path: str | Path) -> list[HDU]:
 
 
 def extension(hdus: Sequence[HDU], *names: str) -> HDU | None:
-    """Give the first HDU that has one of the names, in the order of the names."""
+    """Return the first HDU that has one of the names, in the order of the names."""
     for name in names:
         for hdu in hdus:
             if hdu.name == name.upper():
@@ -260,7 +260,7 @@ def _pack(values: Sequence[np.ndarray], form: str, heap: bytes) -> tuple[np.ndar
 
 
 def select(hdu: HDU, keep: np.ndarray) -> HDU:
-    """Give a table HDU with only the chosen rows."""
+    """Return a table HDU with only the chosen rows."""
     return HDU(hdu.header.copy(), hdu.rows()[keep], hdu.heap)
 
 
@@ -295,7 +295,7 @@ def _image_bytes(hdu: HDU, primary: bool) -> tuple[Header, bytes]:
 
 
 def to_bytes(hdus: Sequence[HDU]) -> bytes:
-    """Give the bytes of a whole file; the first HDU is written as primary."""
+    """Return the bytes of a whole file; the first HDU is written as primary."""
     parts = []
     for number, hdu in enumerate(hdus):
         header, body = _table_bytes(hdu) if hdu.is_table else _image_bytes(hdu, primary=number == 0)

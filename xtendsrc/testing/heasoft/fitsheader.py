@@ -34,7 +34,7 @@ class Header:
         self.cards = [card.ljust(80)[:80] for card in cards]
 
     def copy(self) -> Header:
-        """Give an independent header of the same cards."""
+        """Return an independent header of the same cards."""
         return Header(self.cards)
 
     def _find(self, key: str) -> int:
@@ -48,7 +48,7 @@ class Header:
         return self._find(key) >= 0
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give the value of the first card of that name, or the default."""
+        """Return the value of the first card of that name, or the default."""
         index = self._find(key)
         return default if index < 0 else parse_value(self.cards[index])
 
@@ -72,11 +72,11 @@ class Header:
         self.cards = [card for card in self.cards if card[:8] not in names]
 
     def keys(self) -> list[str]:
-        """Give the names of all cards, in order."""
+        """Return the names of all cards, in order."""
         return [card[:8].strip() for card in self.cards]
 
     def describing(self) -> Header:
-        """Give the cards that describe the observation, not this table or image."""
+        """Return the cards that describe the observation, not this table or image."""
         kept = []
         for card in self.cards:
             key = card[:8].strip()
@@ -87,7 +87,7 @@ class Header:
 
 
 def parse_value(card: str) -> Any:
-    """Give the value of a card as str, bool, int, float or None."""
+    """Return the value of a card as str, bool, int, float or None."""
     if card[8:10] != "= ":
         return card[8:].rstrip()
     text = card[10:].strip()
@@ -110,7 +110,7 @@ def parse_value(card: str) -> Any:
 
 
 def format_card(key: str, value: Any, comment: str = "") -> str:
-    """Give the 80 characters of a keyword card (fixed format)."""
+    """Return the 80 characters of a keyword card (fixed format)."""
     if isinstance(value, (bool, np.bool_)):
         text = f"{'T' if value else 'F':>20s}"
     elif isinstance(value, (int, np.integer)):

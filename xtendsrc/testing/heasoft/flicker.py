@@ -64,7 +64,7 @@ def _bad_pixels(keys: list[tuple[int, ...]], pars: Parameters) -> set[tuple[int,
 
 
 def _log_chance(count: int, mean: float) -> float:
-    """Give log10 of the chance of at least so many counts, by the leading term of the Poisson sum."""
+    """Return log10 of the chance of at least so many counts, by the leading term of the Poisson sum."""
     if count <= mean or mean <= 0:
         return 0.0
     return (count * math.log(mean) - mean - math.lgamma(count + 1)) / math.log(10)

@@ -15,7 +15,7 @@ CALIBRATION = ((920.0, 1530.0, 92.0), (919.0, 271.0, 91.0))
 
 
 def footprints(size: int) -> np.ndarray:
-    """Give 1 for the DET pixels of the four nominal CCDs, 0 elsewhere."""
+    """Return 1 for the DET pixels of the four nominal CCDs, 0 elsewhere."""
     good = np.zeros((size, size))
     for x1, x2, y1, y2 in CCDS:
         good[y1 - 1 : y2, x1 - 1 : x2] = 1
@@ -108,7 +108,7 @@ class Step:
 
 
 def det_to_foc(geometry: Geometry) -> Step:
-    """Give the step from DET to FOC."""
+    """Return the step from DET to FOC."""
     angle = math.radians(-geometry.rotd)
     origin = (geometry.det_centre + geometry.xoff, geometry.det_centre + geometry.yoff)
     cosine, sine = math.cos(angle), math.sin(angle)
@@ -116,7 +116,7 @@ def det_to_foc(geometry: Geometry) -> Step:
 
 
 def _axes(ra: float, dec: float) -> np.ndarray:
-    """Give the unit vectors to the West, to the North and outwards at a direction."""
+    """Return the unit vectors to the West, to the North and outwards at a direction."""
     a, d = math.radians(ra), math.radians(dec)
     west = [math.sin(a), -math.cos(a), 0.0]
     north = [-math.sin(d) * math.cos(a), -math.sin(d) * math.sin(a), math.cos(d)]
@@ -125,7 +125,7 @@ def _axes(ra: float, dec: float) -> np.ndarray:
 
 
 def foc_to_sky(geometry: Geometry, pointing: tuple[float, float, float], nominal: tuple[float, float, float]) -> Step:
-    """Give the step from FOC to SKY for a pointing (RA, Dec, roll) and the nominal one, in degrees.
+    """Return the step from FOC to SKY for a pointing (RA, Dec, roll) and the nominal one, in degrees.
 
     Between the two tangent planes the linear part of the perspective is kept: the rotation matrix of the
     attitudes divided by its last element, to which the measured transform of the real task agrees to 1e-9 px.
@@ -145,13 +145,13 @@ def foc_to_sky(geometry: Geometry, pointing: tuple[float, float, float], nominal
 
 
 def joined(first: Step, second: Step) -> Step:
-    """Give one step for two."""
+    """Return the one step that two make together."""
     a, b, c, d = second.matrix
     p, q, r, t = first.matrix
     return Step(first.origin, second.apply(*first.centre), (a * p + b * r, a * q + b * t, c * p + d * r, c * q + d * t))
 
 
 def sky_projection(geometry: Geometry, nominal: tuple[float, float, float]) -> TanWCS:
-    """Give the projection of the SKY plane."""
+    """Return the projection of the SKY plane."""
     centre = geometry.foc_centre
     return TanWCS((centre, centre), nominal[:2], (-geometry.scale, geometry.scale), nominal[2])

@@ -146,7 +146,7 @@ def _signal_to_noise(source: float, back: float, ratio: float) -> float:
 
 
 def _channel_fwhm(pars: Parameters, size: int) -> np.ndarray:
-    """Give the full width at half maximum, in channels, of the response at each channel."""
+    """Return the full width at half maximum, in channels, of the response at each channel."""
     name = pars.file("respfile")
     if name is None:
         raise ParameterError(1, "optimal grouping needs respfile")
@@ -182,7 +182,7 @@ def _half_width(values: np.ndarray) -> float:
 
 
 def _optimal_widths(pars: Parameters, counts: np.ndarray) -> np.ndarray:
-    """Give the optimal bin width of each channel (Kaastra and Bleeker 2016, A&A 587, A151)."""
+    """Return the optimal bin width of each channel (Kaastra and Bleeker 2016, A&A 587, A151)."""
     fwhm = _channel_fwhm(pars, len(counts))
     resolution = 1 + (1 / fwhm).sum()
     widths = np.ones(len(counts), int)

@@ -37,7 +37,7 @@ def spread(values: np.ndarray, step: Step, size: int) -> np.ndarray:
 
 
 def corners(matrix: tuple[float, float, float, float]) -> list[tuple[float, float]]:
-    """Give the corners of a turned unit square about its centre, anticlockwise."""
+    """Return the corners of a turned unit square about its centre, anticlockwise."""
     a, b, c, d = matrix
     return [(u * a + v * b, u * c + v * d) for u, v in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
 
@@ -65,7 +65,7 @@ def _spread_part(x: np.ndarray, y: np.ndarray, weights: np.ndarray, step: Step, 
 
 
 def _below(shape: list[tuple[float, float]], u: np.ndarray, v: np.ndarray, a: float, b: float) -> np.ndarray:
-    """Give the area of each square with x <= a and y <= b."""
+    """Return the area of each square with x <= a and y <= b."""
     total = np.zeros(len(u))
     for (x1, y1), (x2, y2) in zip(shape, shape[1:] + shape[:1], strict=True):
         if x1 == x2:
@@ -80,7 +80,7 @@ def _below(shape: list[tuple[float, float]], u: np.ndarray, v: np.ndarray, a: fl
 
 
 def _positive(first: np.ndarray, second: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Give the integral of the positive part of a line from ``first`` to ``second`` over ``length``."""
+    """Return the integral of the positive part of a line from ``first`` to ``second`` over ``length``."""
     up, down = np.maximum(first, second), np.minimum(first, second)
     both = length * (first + second) / 2
     span = np.where(up > down, up - down, 1.0)

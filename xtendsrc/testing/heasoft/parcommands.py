@@ -30,7 +30,7 @@ def _load(task: str) -> tuple[list[Parameter], Path] | None:
 
 
 def punlearn(arguments: list[str]) -> int:
-    """Give tasks their default parameters again."""
+    """Set the parameters of tasks back to their defaults."""
     for task in arguments:
         try:
             _, system, target = search(task)

@@ -38,7 +38,7 @@ class Parameter:
     prompt: str = ""
 
     def line(self) -> str:
-        """Give the line as it stands in a parameter file."""
+        """Return the line as it stands in a parameter file."""
         value = f'"{self.value}"' if re.search(r"[,\s]", self.value) or not self.value else self.value
         return f'{self.name},{self.kind},{self.mode},{value},{self.low},{self.high},"{self.prompt}"'
 
@@ -70,7 +70,7 @@ def _fields(line: str) -> list[str]:
 
 
 def search(task: str) -> tuple[Path | None, Path | None, Path]:
-    """Give (user file, system file, where the user file is to be written) for a task, from PFILES."""
+    """Return (user file, system file, where the user file is to be written) for a task, from PFILES."""
     pfiles = os.environ.get("PFILES")
     if not pfiles:
         raise ParameterError(1, "PFILES is not set; initialise HEASoft first")
@@ -120,7 +120,7 @@ class Parameters:
         return given
 
     def mode_of(self, parameter: Parameter) -> str:
-        """Give the mode in force: that of the line, or of the whole file for ``a``."""
+        """Return the mode in force: that of the line, or of the whole file for ``a``."""
         if "a" not in parameter.mode:
             return parameter.mode
         whole = self.table.get("mode")
@@ -172,20 +172,20 @@ class Parameters:
         return name in self.table
 
     def text(self, name: str) -> str:
-        """Give a parameter as text."""
+        """Return a parameter as text."""
         return self.table[name].value.strip()
 
     def file(self, name: str) -> str | None:
-        """Give a file name, None for NONE or an empty value."""
+        """Return a file name, None for NONE or an empty value."""
         value = self.text(name)
         return None if value.upper() in ("NONE", "", "-") else value
 
     def flag(self, name: str) -> bool:
-        """Give a yes/no parameter."""
+        """Return a yes/no parameter."""
         return self.text(name).lower() in TRUE
 
     def number(self, name: str) -> float:
-        """Give a number; the Fortran library takes a non-number for the default in silence."""
+        """Return a number; the Fortran library takes a non-number for the default in silence."""
         try:
             return float(self.text(name))
         except ValueError:
@@ -196,12 +196,12 @@ class Parameters:
         return float(defaults.get(name, 0) or 0)
 
     def integer(self, name: str) -> int:
-        """Give a whole number."""
+        """Return a whole number."""
         return int(self.number(name))
 
 
 def newer(user: Path | None, system: Path | None) -> Path:
-    """Give the parameter file to read: the user's, unless that of the system is newer."""
+    """Return the parameter file to read: the user's, unless that of the system is newer."""
     if user is None or (system is not None and system.stat().st_mtime > user.stat().st_mtime):
         assert system is not None
         return system

@@ -84,7 +84,7 @@ def _side_files(pars: Parameters, path: Path, target: Path, base: str, events: H
 
 
 def nominal_bad_pixels() -> np.ndarray:
-    """Give the codes of a detector without bad pixels: 0 good, 1 calibration source, -1 outside."""
+    """Return the codes of a detector without bad pixels: 0 good, 1 calibration source, -1 outside."""
     good = geometry.footprints(1810)
     codes = np.where(good > 0, 0, -1).astype(np.int16)
     codes[geometry.in_calibration(1810) & (good > 0)] = 1

@@ -47,7 +47,7 @@ def xtdrmf(pars: Parameters) -> int:
 
 
 def input_grid(pars: Parameters) -> np.ndarray:
-    """Give the edges of the energy grid in eV: stretches of equal steps."""
+    """Return the edges of the energy grid in eV: stretches of equal steps."""
     steps = [float(word) for word in pars.text("dein").replace(",", " ").split()]
     counts = [int(word) for word in pars.text("nchanin").replace(",", " ").split()]
     if len(steps) != len(counts):
@@ -60,7 +60,7 @@ def input_grid(pars: Parameters) -> np.ndarray:
 
 
 def sigma(energy: float) -> float:
-    """Give the Gaussian width in eV: read noise, Fano noise and a term in proportion to energy."""
+    """Return the Gaussian width in eV: read noise, Fano noise and a term in proportion to energy."""
     noise = 2.355 * 3.65 * 6
     fano = 2.355**2 * 0.12 * 3.65 * energy
     return math.sqrt(noise**2 + fano + (0.0185 * energy) ** 2) / 2.355
@@ -69,7 +69,7 @@ def sigma(energy: float) -> float:
 def matrix_rows(
     edges: np.ndarray, output: tuple[float, float, int], threshold: float
 ) -> tuple[list[int], list[np.ndarray]]:
-    """Give the first channel and the probabilities of each energy."""
+    """Return the first channel and the probabilities of each energy."""
     first, step, count = output
     starts, rows = [], []
     for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):

@@ -109,7 +109,7 @@ def _run(function: Callable[[Parameters], int], parameters: Parameters) -> int:
 
 
 def fault_of(task: str) -> str:
-    """Give the fault injected for a task by the environment, e.g. ``extractor:hang,*:slow:2``."""
+    """Return the fault injected for a task by the environment, e.g. ``extractor:hang,*:slow:2``."""
     for item in os.environ.get(FAULT_VARIABLE, "").split(","):
         name, _, fault = item.strip().partition(":")
         if name in (task, "*"):

@@ -84,7 +84,7 @@ class _Evaluator:
         self.hdus = hdus
 
     def value(self, node: ast.AST) -> Any:
-        """Give the value of a node."""
+        """Return the value of a node."""
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
@@ -110,7 +110,7 @@ class _Evaluator:
         return np.logical_not(operand) if isinstance(node.op, ast.Not) else -np.asarray(operand)
 
     def _element(self, name: str, index: int) -> np.ndarray:
-        """Give element ``index`` (from 1) of a vector or bit column."""
+        """Return element ``index`` (from 1) of a vector or bit column."""
         values = self.table.column(name)
         form = str(self.table.header.get(f"TFORM{self.table.column_number(name)}", ""))
         if form.strip().endswith("X"):
@@ -185,7 +185,7 @@ def ftkeypar(pars: Parameters) -> int:
 
 
 def ftstat(pars: Parameters) -> int:
-    """Give statistics of an image, to the screen and to the parameter file."""
+    """Return statistics of an image, to the screen and to the parameter file."""
     _, hdu = _open(pars.text("infile"))
     if hdu.data is None or hdu.is_table:
         raise FitsError(213, "not an image")

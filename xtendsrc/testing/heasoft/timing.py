@@ -54,7 +54,7 @@ def barycen(pars: Parameters) -> int:
 
 
 def delay(times: np.ndarray, reference: float, ra: float, dec: float) -> np.ndarray:
-    """Give the light travel time in s from the Earth to the Sun's plane (low-precision solar position)."""
+    """Return the light travel time in s from the Earth to the Sun's plane (low-precision solar position)."""
     days = reference + times / 86400 - 51544.5
     anomaly = np.radians(357.528 + 0.9856003 * days)
     longitude = np.radians(280.460 + 0.9856474 * days + 1.915 * np.sin(anomaly) + 0.020 * np.sin(2 * anomaly))

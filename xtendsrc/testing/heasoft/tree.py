@@ -45,7 +45,7 @@ def install(directory: str | Path) -> Path:
 
 
 def environment(headas: str | Path, pfiles: str | Path | None = None) -> dict[str, str]:
-    """Give the environment variables that a HEASoft initialisation would set.
+    """Return the environment variables that a HEASoft initialisation would set.
 
     Nothing is changed in this process: pass the mapping, merged over ``os.environ``, to the child.
 

@@ -25,7 +25,7 @@ class TanWCS:
         return abs(self.cdelt[1])
 
     def to_pixel(self, ra: float, dec: float) -> tuple[float, float]:
-        """Give the pixel of a direction in degrees."""
+        """Return the pixel of a direction in degrees."""
         a, d = math.radians(ra - self.crval[0]), math.radians(dec)
         d0 = math.radians(self.crval[1])
         depth = math.sin(d0) * math.sin(d) + math.cos(d0) * math.cos(d) * math.cos(a)
@@ -36,7 +36,7 @@ class TanWCS:
         return self.crpix[0] + u / self.cdelt[0], self.crpix[1] + v / self.cdelt[1]
 
     def to_sky(self, x: float, y: float) -> tuple[float, float]:
-        """Give the direction (RA, Dec in degrees) of a pixel."""
+        """Return the direction (RA, Dec in degrees) of a pixel."""
         u, v = (x - self.crpix[0]) * self.cdelt[0], (y - self.crpix[1]) * self.cdelt[1]
         cosine, sine = math.cos(math.radians(self.rotation)), math.sin(math.radians(self.rotation))
         xi, eta = math.radians(u * cosine - v * sine), math.radians(u * sine + v * cosine)
@@ -48,7 +48,7 @@ class TanWCS:
 
 
 def of_columns(hdu: HDU, xcol: str, ycol: str) -> TanWCS | None:
-    """Give the projection of two columns of an event table, None when they have none."""
+    """Return the projection of two columns of an event table, None when they have none."""
     nx, ny = hdu.column_number(xcol), hdu.column_number(ycol)
     header = hdu.header
     if not nx or not ny or "TAN" not in str(header.get(f"TCTYP{nx}", "")):
@@ -62,7 +62,7 @@ def of_columns(hdu: HDU, xcol: str, ycol: str) -> TanWCS | None:
 
 
 def of_image(header: Header) -> TanWCS | None:
-    """Give the projection of an image header, None when it has none."""
+    """Return the projection of an image header, None when it has none."""
     if "TAN" not in str(header.get("CTYPE1", "")):
         return None
     return TanWCS(

@@ -81,6 +81,7 @@ def test_the_middle_is_found(tree):
 
 def test_spectra_of_annuli_hold_the_counts_of_their_annuli(cluster, tmp_path):
     radii = [0, 1.5, 3, 6] * u.arcmin
+    assert cluster.region.shapes[0].name == "circle"  # of the source itself, worked out before
     annuli = cluster.annular_spectra(radii, response="nominal", background="none", obs_id="900003010")
     assert len(annuli) == 3
     assert len(annuli.spectra) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -226,8 +225,5 @@ def _ring(source: Source, inner: float, outer: float) -> Source:
 
     place = (float(source.position.ra.deg), float(source.position.dec.deg))
     shape = ("annulus", (inner / 60, outer / 60)) if inner > 0 else ("circle", (outer / 60,))
-    ring = copy(source)
-    ring._shape = RegionSet("icrs", (Shape(shape[0], (*place, *shape[1])),))
-    ring.radius, ring.failures = outer * u.arcmin, {}
-    ring.name = f"{source.name} {inner:g}-{outer:g} arcmin"
-    return ring
+    region = RegionSet("icrs", (Shape(shape[0], (*place, *shape[1])),))
+    return source.with_region(region, outer * u.arcmin, f"{source.name} {inner:g}-{outer:g} arcmin")

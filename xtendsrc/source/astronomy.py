@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from xtendsrc.errors import InputFileError, RequestError, XtendsrcError
+from xtendsrc.errors import InputFileError, NoObservationsError, RequestError, XtendsrcError
 
 if TYPE_CHECKING:
     from astropy.cosmology import FLRW
     from astropy.table import QTable
     from astropy.units import Quantity
 
+    from xtendsrc.source.catalogue import Catalogue
+    from xtendsrc.source.observation import Observation
     from xtendsrc.source.source import Source
 
 
@@ -257,6 +259,31 @@ def _with_unit(row: Any, name: str) -> Any:
 
     value = row[name]
     return value if hasattr(value, "unit") and value.unit is not None else value * (row.columns[name].unit or u.deg)
+
+
+def held_observations(source: Source, catalogue: Catalogue) -> dict[str, Observation]:
+    """The observations of a catalogue that hold a source, without those that were disassociated.
+
+    Raises
+    ------
+    NoObservationsError
+        If there is none; it names the pointings that came close.
+    """
+    held = catalogue.holding(source.position, source.search_radius)
+    left_out = source.disassociated
+    found = {obs_id: observation for obs_id, observation in held.items() if obs_id not in left_out}
+    if held and not found:
+        raise NoObservationsError(
+            f"All observations of {source.name} were disassociated: {', '.join(held)}.", "associate one of them."
+        )
+    if not found:
+        close = nearest(source.position, catalogue.observations.values())
+        raise NoObservationsError(
+            f"No observation of {len(catalogue)} under {catalogue.path} holds {source.name} "
+            f"({source.position.to_string('hmsdms', precision=0)}).{close}",
+            "check the position and the archive directory, or give download=True.",
+        )
+    return found
 
 
 def nearest(position: Any, observations: Any, number: int = 3) -> str:

@@ -228,16 +228,27 @@ class SourceMeasurements:
         -------
         QTable
             One row a data class, with the columns of `DataClass.photometry` but for ``radius``. The rate of a point
-            source is that of the whole of it, with the nominal PSF; that of an extended one is the region's.
-        """
-        from xtendsrc.source.fielddata import FieldData
-        from xtendsrc.source.photometry import region_photometry, stacked
+            source is that of the whole of it, with the nominal PSF; that of an extended one is the region's. Where
+            the region or its background fails, ``problem`` says why and the numbers are masked.
 
-        return stacked(
-            [
-                region_photometry(_source(self), FieldData.of(dc, energy, channels, gti, grades), background, levels)
-                for dc in _source(self).dataclasses(obs_id, dataclass)
-            ]
+        Raises
+        ------
+        NoObservationsError
+            If no data class holds the source.
+        RegionError
+            If it cannot be measured in any of them.
+        """
+        from xtendsrc.source.photometry import source_photometry
+
+        return source_photometry(
+            _source(self),
+            _source(self).dataclasses(obs_id, dataclass),
+            background=background,
+            levels=levels,
+            energy=energy,
+            channels=channels,
+            gti=gti,
+            grades=grades,
         )
 
     def mosaic(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.errors import XtendsrcError
+from xtendsrc.errors import RegionError, XtendsrcError
 from xtendsrc.instrument import EV_PER_CHANNEL
 from xtendsrc.measure.photometry import Levels, rates
 from xtendsrc.source.fielddata import PIXEL_ARCMIN, FieldData, nominal_psf
@@ -222,6 +222,27 @@ def sample_photometry(sources: Iterable[Source], **options: Any) -> QTable:
         rows.setdefault(number, []).append(measured)
     tables = [table for number in sorted(rows) for table in rows[number]]
     return stacked(tables) if tables else QTable()
+
+
+def source_photometry(source: Source, dataclasses: Iterable[DataClass], **options: Any) -> QTable:
+    """Measure a source in data classes; one in which its region or background fails has the reason in ``problem``.
+
+    Raises
+    ------
+    RegionError
+        If it fails in all of them.
+    """
+    rows, first, measured = [], None, False
+    for dc in dataclasses:
+        try:
+            table = _one(source, dc, **options)
+            table["problem"], measured = [""], True
+        except RegionError as error:
+            first, table = first or error, _problem(source, error, dc)
+        rows.append(table)
+    if first is not None and not measured:
+        raise first
+    return stacked(rows)
 
 
 def _one(

@@ -20,7 +20,7 @@ from xtendsrc.events.quantities import arcminutes
 from xtendsrc.products.collection import Products
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.source import placement
-from xtendsrc.source.astronomy import SkyObject, nearest
+from xtendsrc.source.astronomy import SkyObject, held_observations
 from xtendsrc.source.filenames import safe_name
 from xtendsrc.source.fits import SourceFits
 from xtendsrc.source.interlopers import Interlopers
@@ -205,10 +205,21 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         """Return this source with more interlopers, of which the source itself is left out."""
         radius = arcminutes(self.radius) / 60
         near = others.within(self.position, arcminutes(self.search_radius) / 60 + FIELD_DEGREES)
+        twin = self._twin()
+        twin.others = self.others.and_also(near.without(self.position, self.name, radius).halved(self.position))
+        return twin
+
+    def with_region(self, region: RegionSet, radius: Quantity, name: str) -> Self:
+        """Return this source with another extraction region in ICRS, radius and name."""
+        twin = self._twin()
+        twin._shape, twin.radius, twin.name, twin.failures = region, radius, name, {}
+        return twin
+
+    def _twin(self) -> Self:
+        """A copy that has not worked anything out from its region yet."""
         twin = copy(self)
         for name in ("region", "backgrounds"):
             twin.__dict__.pop(name, None)
-        twin.others = self.others.and_also(near.without(self.position, self.name, radius).halved(self.position))
         return twin
 
     @property
@@ -239,21 +250,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         catalogue = self._archive
         if not isinstance(catalogue, Catalogue):
             catalogue = Catalogue(catalogue, self.registry, self._events)
-        held = catalogue.holding(self.position, self.search_radius)
-        left_out = self.disassociated
-        found = {obs_id: observation for obs_id, observation in held.items() if obs_id not in left_out}
-        if held and not found:
-            raise NoObservationsError(
-                f"All observations of {self.name} were disassociated: {', '.join(held)}.", "associate one of them."
-            )
-        if not found:
-            close = nearest(self.position, catalogue.observations.values())
-            raise NoObservationsError(
-                f"No observation of {len(catalogue)} under {catalogue.path} holds {self.name} "
-                f"({self.position.to_string('hmsdms', precision=0)}).{close}",
-                "check the position and the archive directory, or give download=True.",
-            )
-        return MappingProxyType(found)
+        return MappingProxyType(held_observations(self, catalogue))
 
     def dataclasses(self, obs_id: Selector = None, dataclass: Selector = None) -> list[DataClass]:
         """Return the data classes that hold the source position, optionally of one ObsID or code only.

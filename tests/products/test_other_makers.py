@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 import xtendsrc as xs
+from tests.events.test_fuzz import Layout, damaged
 from tests.products.ogip import write_arf, write_rmf, write_spectrum
 from xtendsrc.errors import InputFileError, MissingKeywordError, XtendsrcError
 
@@ -245,3 +246,46 @@ def test_what_stands_behind_or_before_the_name_of_a_response_does_not_count(tmp_
     write_rmf(tmp_path / "src.rmf", *small)
     path = write_spectrum(tmp_path / "src.pi", np.arange(50), RESPFILE=name)
     assert xs.Spectrum.read(path).rmf.path == tmp_path / "src.rmf"
+
+
+def write_image(path):
+    """An image on a celestial grid."""
+    hdu = fits.PrimaryHDU(np.arange(60, dtype=np.int32).reshape(6, 10))
+    for key, values in (("CTYPE", ("RA---TAN", "DEC--TAN")), ("CRPIX", (5.0, 3.0)), ("CRVAL", (81.0, -69.0))):
+        hdu.header[f"{key}1"], hdu.header[f"{key}2"] = values
+    hdu.header["CDELT1"], hdu.header["CDELT2"], hdu.header["EXPOSURE"] = -5e-4, 5e-4, 1000.0
+    hdu.writeto(path)
+    return path
+
+
+CURVE = ("seconds", "widths", "time", "rate", "exposed", "gti")
+READERS = {
+    "rmf": (lambda p, small: write_rmf(p, *small), lambda p: xs.RMF.read(p).matrix),
+    "arf": (lambda p, small: write_arf(p, small[1], small[2], np.full(40, 300.0)), lambda p: xs.ARF.read(p).area),
+    "spectrum": (
+        lambda p, small: write_spectrum(p, np.arange(50), [("QUALITY", "I", np.zeros(50))]),
+        lambda p: xs.Spectrum.read(p).grouped("constant 5"),
+    ),
+    "curve": (
+        lambda p, small: write_curve(p, FORMS["in seconds"][0], gti=True, TIMEZERO=START, TIMEDEL=100.0),
+        lambda p: [getattr(xs.LightCurve.read(p), name) for name in CURVE],
+    ),
+    "image": (lambda p, small: write_image(p), lambda p: (xs.Image.read(p).data, xs.Image.read(p).wcs)),
+    "map": (lambda p, small: write_image(p), lambda p: (xs.ExpMap.read(p).data, xs.ExpMap.read(p).exposure)),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", READERS)
+def test_a_damaged_file_is_read_or_refused_by_an_error_of_ours(tmp_path, small, kind):
+    writer, reader = READERS[kind]
+    whole = writer(tmp_path / "whole", small)
+    assert reader(whole) is not None
+    layout, refused = Layout.of(whole), 0
+    for seed in range(60):
+        (tmp_path / "damaged").write_bytes(damaged(whole.read_bytes(), layout, seed))
+        try:
+            reader(tmp_path / "damaged")
+        except XtendsrcError:
+            refused += 1
+    assert 5 < refused < 60

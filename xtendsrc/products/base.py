@@ -351,8 +351,3 @@ class Product:
         if self._request is None:
             return type(self).read, (self._file,)
         return type(self), (self._request, self._target)
-
-
-def names_of(hdus: fits.HDUList) -> str:
-    """List the extensions of a file, for an error."""
-    return ", ".join(hdu.name or "PRIMARY" for hdu in hdus)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from xtendsrc.events.fitsfile import open_fits
+from xtendsrc.events.fitstable import finite
 from xtendsrc.products.image.product import ImageLike
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ class ExpMap(ImageLike):
     def exposure(self) -> Quantity:
         """Good time the map was made from, without dead time: EXPOSURE of its attitude histogram, seconds."""
         import astropy.units as u
-        from astropy.io import fits
 
-        with fits.open(self.path) as hdus:
-            return float(hdus["OFFAXISHIST" if "OFFAXISHIST" in hdus else 0].header["EXPOSURE"]) * u.s
+        file = open_fits(self.path)
+        header = (file.find("OFFAXISHIST") or file.hdus[0]).header
+        return finite(header, "EXPOSURE", file.path, float("nan")) * u.s
 
     @property
     def attitude_bins(self) -> Table:

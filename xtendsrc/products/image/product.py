@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xtendsrc.errors import InputFileError
-from xtendsrc.products.base import Product, names_of
+from xtendsrc.events.fitsfile import open_fits
+from xtendsrc.products.base import Product
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,16 +168,22 @@ class ImageLike(Product):
         return channels_to_band(0, PI_CHANNELS - 1) if self.energy is None else self.energy
 
     def _load(self, path: Path) -> dict[str, Any]:
-        from astropy.io import fits
+        file = open_fits(path)
+        self._check_kind(file.hdus)
+        hdu = next((h for h in file.hdus if not h.is_table and h.header["NAXIS"] == 2 and h.size), None)
+        if hdu is None or file.find("SPECTRUM"):  # whose primary array is a weighted map
+            names = ", ".join(h.name or "?" for h in file.hdus)
+            raise InputFileError(f"{path} is no image file; it has {names}.", "check the path.")
+        header = hdu.header.copy()
+        return {"data": file.image(hdu), "header": header, "wcs": _wcs(header, path)}
 
-        with fits.open(path, memmap=False) as hdus:
-            self._check_kind(hdus)
-            hdu = next((h for h in hdus if h.is_image and h.data is not None and h.data.ndim == 2), None)
-            if hdu is None or "SPECTRUM" in hdus:  # whose primary array is a weighted map
-                raise InputFileError(f"{path} is no image file; it has {names_of(hdus)}.", "check the path.")
-            header = hdu.header.copy()
-            data = hdu.data.astype(hdu.data.dtype.newbyteorder("="), copy=False)
-        return {"data": data, "header": header, "wcs": image_wcs(header)}
+
+def _wcs(header: fits.Header, path: Path) -> WCS:
+    try:
+        return image_wcs(header)
+    except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:  # what astropy's WCS raises
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputFileError(f"{path}: its coordinates cannot be read: {reason}", "correct its header.") from error
 
 
 class Image(ImageLike):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -140,6 +141,26 @@ def test_a_thread_that_cannot_be_asked_is_interrupted():
     assert ended.is_set()
     assert isinstance(running.exception(timeout=1), KeyboardInterrupt)
     assert waiting.cancelled()
+
+
+def test_an_interrupted_batch_leaves_nothing_waiting_in_an_executor_of_the_users_own(full, monkeypatch):
+    """One thread makes the first unit while Ctrl-C comes; the other units never start."""
+    started = []
+
+    def slow(unit):
+        started.append(unit)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        time.sleep(0.5)
+        return []
+
+    monkeypatch.setattr("xtendsrc.generate.run.run_unit", slow)
+    monkeypatch.setattr("xtendsrc.generate.run.WEIGHT_OF_A_UNIT", 1.0)
+    images = full.images(channels=[(n, n + 10) for n in range(83, 103)], binning=8)
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            xs.compute(images, executor=pool)
+        assert pool.submit(len, "the executor is still open").result() > 0
+    assert len(started) == 1
 
 
 def test_units_are_small_and_hold_every_step_once(full):

@@ -119,10 +119,12 @@ class UserSubmitter:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self._futures: list[Future[Any]] = []
 
     def submit(self, unit: Unit, function: Callable[[Unit], Any]) -> Future[Any]:
         """Start a unit and give its future."""
-        return self._executor.submit(function, unit)
+        self._futures.append(self._executor.submit(function, unit))
+        return self._futures[-1]
 
     @property
     def retries(self) -> bool:
@@ -130,7 +132,10 @@ class UserSubmitter:
         return False
 
     def close(self, cancel: bool) -> None:
-        """Leave the user's executor as it is."""
+        """Cancel what has not started if asked to; the executor stays open."""
+        if cancel:
+            for future in self._futures:
+                future.cancel()
 
 
 class DaskSubmitter:

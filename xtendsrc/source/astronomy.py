@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from xtendsrc.errors import InputFileError, NoObservationsError, RequestError, XtendsrcError
+from xtendsrc.errors import InputFileError, NoObservationsError, RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from astropy.cosmology import FLRW
     from astropy.table import QTable
     from astropy.units import Quantity
@@ -277,7 +279,7 @@ def held_observations(source: Source, catalogue: Catalogue) -> dict[str, Observa
             f"All observations of {source.name} were disassociated: {', '.join(held)}.", "associate one of them."
         )
     if not found:
-        close = nearest(source.position, catalogue.observations.values())
+        close = nearest(catalogue.separations(source.position))
         raise NoObservationsError(
             f"No observation of {len(catalogue)} under {catalogue.path} holds {source.name} "
             f"({source.position.to_string('hmsdms', precision=0)}).{close}",
@@ -286,13 +288,8 @@ def held_observations(source: Source, catalogue: Catalogue) -> dict[str, Observa
     return found
 
 
-def nearest(position: Any, observations: Any, number: int = 3) -> str:
-    """The pointings nearest to a position, in words; empty if there are none."""
-    apart = []
-    for observation in observations:
-        try:
-            apart.append((float(observation.pointing.separation(position).arcmin), observation.obs_id))
-        except XtendsrcError:
-            continue  # an observation that cannot be read is named where the catalogue is made
-    close = [f"{obs_id} points {distance:.1f}' away" for distance, obs_id in sorted(apart)[:number]]
+def nearest(separations: Mapping[str, float], number: int = 3) -> str:
+    """The nearest pointings in words, from degrees by ObsID; empty if there are none."""
+    apart = sorted((degrees * 60, obs_id) for obs_id, degrees in separations.items())
+    close = [f"{obs_id} points {distance:.1f}' away" for distance, obs_id in apart[:number]]
     return f" Nearest: {', '.join(close)}." if close else ""

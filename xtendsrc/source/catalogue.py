@@ -60,12 +60,38 @@ class Catalogue:
                 logger.warning("%s is left out: %s has the same ObsID.", directory, first.path)
         return found
 
-    def holding(self, position: SkyCoord, radius: Quantity) -> dict[str, Observation]:
-        """Return the observations pointed within a radius of a position and with a data class that reads it."""
-        chosen = {}
+    @cached_property
+    def pointings(self) -> dict[str, tuple[float, float]]:
+        """ICRS right ascension and declination of each pointing, degrees; an unknown one is logged and left out."""
+        found = {}
         for obs_id, observation in self.observations.items():
             try:
-                if observation.pointing.separation(position) <= radius and observation.holding(position):
+                place = observation.pointing.icrs
+            except (XtendsrcError, OSError) as error:
+                logger.warning("%s is left out: %s", obs_id, error)
+                continue
+            found[obs_id] = (float(place.ra.deg), float(place.dec.deg))
+        return found
+
+    def separations(self, position: SkyCoord) -> dict[str, float]:
+        """Degrees from a position to each pointing, by ObsID; for all of them at once."""
+        import numpy as np
+        from astropy.coordinates import angular_separation
+
+        if not self.pointings:
+            return {}
+        ra, dec = np.radians(np.array(list(self.pointings.values())).T)
+        here = position.icrs
+        apart = angular_separation(np.radians(float(here.ra.deg)), np.radians(float(here.dec.deg)), ra, dec)
+        return dict(zip(self.pointings, np.degrees(apart).tolist(), strict=True))
+
+    def holding(self, position: SkyCoord, radius: Quantity) -> dict[str, Observation]:
+        """Return the observations pointed within a radius of a position and with a data class that reads it."""
+        chosen, degrees = {}, float(radius.to_value("deg"))
+        for obs_id, apart in self.separations(position).items():
+            observation = self.observations[obs_id]
+            try:
+                if apart <= degrees and observation.holding(position):
                     chosen[obs_id] = observation
             except (XtendsrcError, OSError) as error:
                 logger.warning("%s is left out: %s", obs_id, error)

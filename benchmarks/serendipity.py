@@ -33,6 +33,11 @@ def field(number):
     return centre, centre.directional_offset_by(angle * u.rad, apart * u.arcmin)
 
 
+def apart(places):
+    """Arcmin of each position from the nearest star."""
+    return places[:STARS, None].separation(places).arcmin.min(axis=0)
+
+
 def simulated(folder, number):
     obs_id = f"{900100000 + 10 * number}"
     if (folder / "XRISM" / obs_id).exists():
@@ -55,7 +60,8 @@ def measured(folder, output, number):
     sample = xs.Sample.from_table(table, archive=folder / "XRISM", output=output, **options)
     made = sample.table(columns=["name", "counts", "rate", "rate_lo", "rate_hi", "detected", "problem"], energy=BAND)
     seconds = perf_counter() - start
-    stars = np.array([int(name.split("-")[1]) < STARS for name in made["name"]])
+    stars = np.tile(np.arange(PER_FIELD) < STARS, number)
+    away = np.concatenate([apart(field(n)[1]) > 2 for n in range(number)])
     print(
         json.dumps(
             {
@@ -63,7 +69,7 @@ def measured(folder, output, number):
                 "seconds": seconds,
                 "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 "stars": float(np.mean(made["detected"][stars])),
-                "empty": float(np.mean(made["detected"][~stars])),
+                "empty": float(np.mean(made["detected"][~stars & away])),
             }
         )
     )

@@ -89,7 +89,8 @@ class Settings:
     @property
     def values(self) -> SettingValues:
         """The settings in force here, as one frozen object."""
-        return self.__dict__["_local"].get() or self.__dict__["_base"]
+        found: SettingValues = self.__dict__["_local"].get() or self.__dict__["_base"]
+        return found
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -158,7 +158,8 @@ class ObservationTable:
             keep &= _between(self._offaxis(), -np.inf, _value(offaxis, "arcmin", "offaxis"))
         if date is not None:
             keep &= _between(self.table["time"], *_dates(date))
-        return self[keep]
+        found: ObservationTable = self[keep]
+        return found
 
     def _of_class(self, patterns: list[str]) -> np.ndarray:
         wanted = [str(p).lower() for p in patterns]

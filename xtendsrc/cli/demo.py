@@ -18,7 +18,7 @@ SEED = 20190101
 OBSERVATIONS = {"900001010": ("300000a0",), "900002010": ("31100010", "32000010")}
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
         "demo",

@@ -38,7 +38,7 @@ class Finding:
     how: str = ""
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = subparsers.add_parser("doctor", help="what is installed, what is missing, and how to get it")
     parser.add_argument("--headas", help="a HEASoft directory; by default HEADAS of the environment")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xtendsrc.simulate import Source
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
         "simulate",

@@ -190,7 +190,8 @@ def decode(raw: np.ndarray, column: Column) -> np.ndarray:
     if column.code == "X":
         return np.unpackbits(raw, axis=1)[:, : column.repeat].astype(bool)
     if column.code == "L":
-        return raw == ord("T")
+        flags: np.ndarray = raw == ord("T")
+        return flags
     if column.code == "A":
         return raw.copy()
     native = raw.astype(raw.dtype.newbyteorder("="))
@@ -198,7 +199,8 @@ def decode(raw: np.ndarray, column: Column) -> np.ndarray:
         return native
     unsigned = UNSIGNED.get((column.code, int(column.zero))) if column.scale == 1.0 else None
     if unsigned:
-        return (native.view(f"u{native.itemsize}") ^ np.array(abs(int(column.zero)), f"u{native.itemsize}")).view(
-            unsigned
-        )
+        found: np.ndarray = (
+            native.view(f"u{native.itemsize}") ^ np.array(abs(int(column.zero)), f"u{native.itemsize}")
+        ).view(unsigned)
+        return found
     return native * column.scale + column.zero

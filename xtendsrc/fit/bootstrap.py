@@ -110,7 +110,8 @@ def _channel_means(problem: Problem, values: np.ndarray, number: int) -> np.ndar
             photons = np.asarray(term.model.evaluate(values[use.places], response.edges))
             middle = (response.e_min + response.e_max) / 2
             mean += use.scale(values, middle) * response.fold(photons)
-    return np.maximum(mean * data.source.exposure * data.source.areascal, 0.0)
+    found: np.ndarray = np.maximum(mean * data.source.exposure * data.source.areascal, 0.0)
+    return found
 
 
 def _background_level(selection: Selection, statistic: Statistic, expected: np.ndarray) -> np.ndarray:
@@ -124,7 +125,7 @@ def _background_level(selection: Selection, statistic: Statistic, expected: np.n
     of_bins = selection.background_counts
     if isinstance(statistic, WStat):
         of_bins = statistic.profiled(expected)
-    level = np.maximum(np.asarray(background.counts, float), 0.0)
+    level: np.ndarray = np.maximum(np.asarray(background.counts, float), 0.0)
     place = selection.bins.bin_of_kept
     level[selection.bins.kept] = (of_bins / np.bincount(place))[place]
     return level

@@ -34,12 +34,14 @@ class Bins:
     @property
     def first(self) -> np.ndarray:
         """Index of the first channel of each bin."""
-        return self.kept[self.starts]
+        found: np.ndarray = self.kept[self.starts]
+        return found
 
     @property
     def last(self) -> np.ndarray:
         """Index of the last channel of each bin."""
-        return self.kept[np.append(self.starts[1:], self.kept.size) - 1]
+        found: np.ndarray = self.kept[np.append(self.starts[1:], self.kept.size) - 1]
+        return found
 
     @property
     def bin_of_kept(self) -> np.ndarray:

@@ -177,13 +177,15 @@ class Selection:
     def energy_lo(self) -> np.ndarray:
         """Lower energy of each bin, keV."""
         response = self.dataset.response
-        return np.minimum(response.e_min[self.bins.first], response.e_min[self.bins.last])
+        found: np.ndarray = np.minimum(response.e_min[self.bins.first], response.e_min[self.bins.last])
+        return found
 
     @property
     def energy_hi(self) -> np.ndarray:
         """Upper energy of each bin, keV."""
         response = self.dataset.response
-        return np.maximum(response.e_max[self.bins.first], response.e_max[self.bins.last])
+        found: np.ndarray = np.maximum(response.e_max[self.bins.first], response.e_max[self.bins.last])
+        return found
 
     @property
     def counts(self) -> np.ndarray:
@@ -234,7 +236,8 @@ class Selection:
     @property
     def net(self) -> np.ndarray:
         """Counts less the scaled background."""
-        return self.counts - self.ratio * self.background_counts
+        found: np.ndarray = self.counts - self.ratio * self.background_counts
+        return found
 
     def folder(self, response: Response) -> csr_array:
         """Return the matrix from photons/cm2/s in the energy bins of a response to counts in the bins.

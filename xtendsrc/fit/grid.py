@@ -86,7 +86,8 @@ class Grid:
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what was made under this key, making it the first time."""
-        return _kept(self._memory, key, make, REMEMBERED)
+        found: T = _kept(self._memory, key, make, REMEMBERED)
+        return found
 
 
 def _kept(memory: OrderedDict[K, T], key: K, make: Callable[[], T], most: int) -> T:

@@ -79,7 +79,7 @@ class FittedParameter:
         return f"{self.name} = {self.value:.6g} {error}{unit}" + (f" ({self.state})" if self.state else "")
 
 
-class Measured(u.Quantity):
+class Measured(u.Quantity):  # type: ignore[misc]  # astropy has no types
     """A quantity with an error: a flux, a luminosity, an equivalent width.
 
     It is an astropy Quantity in every respect; ``error`` is one standard deviation as a Quantity of the same unit, or
@@ -101,5 +101,6 @@ class Measured(u.Quantity):
 
     def __repr__(self) -> str:
         if self.error is None:
-            return super().__repr__()
+            found: str = super().__repr__()
+            return found
         return f"<Measured {self.value:.5g} +- {self.error.value:.2g} {self.unit}>"

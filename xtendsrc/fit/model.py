@@ -234,7 +234,8 @@ class _Evaluation:
         """Return one component, with its norm."""
         values = self.values[leaf.label]
         if leaf.kind == "add":
-            return values[-1] * self.unit(leaf, values[:-1])
+            found: Array = values[-1] * self.unit(leaf, values[:-1])
+            return found
         return self.unit(leaf, values)
 
     def unit(self, leaf: Leaf, values: Array) -> Array:

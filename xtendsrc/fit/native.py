@@ -212,5 +212,7 @@ def _background(selection: Selection, statistic: Statistic, expected: np.ndarray
     if modelled or isinstance(statistic, CStat):
         return np.zeros_like(expected)
     if isinstance(statistic, WStat):
-        return statistic.ratio * statistic.profiled(expected)
-    return selection.ratio * selection.background_counts
+        profiled: np.ndarray = statistic.ratio * statistic.profiled(expected)
+        return profiled
+    counted: np.ndarray = selection.ratio * selection.background_counts
+    return counted

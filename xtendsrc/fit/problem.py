@@ -159,7 +159,8 @@ class Problem:
         """Return the signed residuals of all data sets, whose squares add up to the statistic."""
         expected = self.expected(self.values(free))
         parts = [s.residuals(e) for s, e in zip(self.statistics, expected, strict=True)]
-        return np.nan_to_num(np.concatenate(parts), nan=1e10, posinf=1e10, neginf=-1e10)
+        found: np.ndarray = np.nan_to_num(np.concatenate(parts), nan=1e10, posinf=1e10, neginf=-1e10)
+        return found
 
     def statistic(self, free: np.ndarray) -> float:
         """Return the statistic."""
@@ -169,14 +170,16 @@ class Problem:
         """Return the derivatives of the residuals, (bins, free parameters)."""
         expected = self.expected(self.values(free))
         slope = np.concatenate([s.slope(e) for s, e in zip(self.statistics, expected, strict=True)])
-        return np.nan_to_num(slope[:, None] * self.gradients(free))
+        found: np.ndarray = np.nan_to_num(slope[:, None] * self.gradients(free))
+        return found
 
     def information(self, free: np.ndarray) -> np.ndarray:
         """Return Fisher's information about the free parameters; its inverse is their covariance."""
         expected = self.expected(self.values(free))
         weight = np.concatenate([s.information(e) for s, e in zip(self.statistics, expected, strict=True)])
         gradients = self.gradients(free)
-        return (gradients * weight[:, None]).T @ gradients
+        found: np.ndarray = (gradients * weight[:, None]).T @ gradients
+        return found
 
     def gradients(self, free: np.ndarray) -> np.ndarray:
         """Return the derivatives of the expected counts, (bins, free parameters), by differences of the spectra."""

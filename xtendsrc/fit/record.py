@@ -77,7 +77,8 @@ class Folded:
     @property
     def net(self) -> np.ndarray:
         """Counts less the scaled background."""
-        return self.counts - self.background
+        found: np.ndarray = self.counts - self.background
+        return found
 
     def to_lists(self) -> dict[str, Any]:
         """Return everything with lists in place of arrays."""

@@ -56,7 +56,8 @@ class CStat:
     def residuals(self, expected: np.ndarray) -> np.ndarray:
         """Return signed square roots of the terms of the statistic."""
         mean = np.maximum(expected, FLOOR)
-        return np.sign(self.counts - mean) * np.sqrt(2 * _deviance(self.counts, mean))
+        found: np.ndarray = np.sign(self.counts - mean) * np.sqrt(2 * _deviance(self.counts, mean))
+        return found
 
     def slope(self, expected: np.ndarray) -> np.ndarray:
         """Return the derivative of the residuals."""
@@ -66,7 +67,8 @@ class CStat:
 
     def information(self, expected: np.ndarray) -> np.ndarray:
         """Return one over the expected counts."""
-        return 1 / np.maximum(expected, FLOOR)
+        found: np.ndarray = 1 / np.maximum(expected, FLOOR)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +84,16 @@ class WStat:
         s, on, off, r = np.maximum(expected, FLOOR), self.counts, self.background, self.ratio
         a, b = r * (1 + r), r * (on + off) - (1 + r) * s
         root = np.sqrt(b * b + 4 * a * off * s)
-        return np.where(b > 0, (b + root) / (2 * a), 2 * off * s / np.maximum(root - b, FLOOR))
+        found: np.ndarray = np.where(b > 0, (b + root) / (2 * a), 2 * off * s / np.maximum(root - b, FLOOR))
+        return found
 
     def residuals(self, expected: np.ndarray) -> np.ndarray:
         """Return signed square roots of the terms of the statistic."""
         under = self.profiled(expected)
         mean = np.maximum(expected, FLOOR) + self.ratio * under
         terms = _deviance(self.counts, mean) + _deviance(self.background, np.maximum(under, FLOOR))
-        return np.sign(self.counts - mean) * np.sqrt(2 * terms)
+        found: np.ndarray = np.sign(self.counts - mean) * np.sqrt(2 * terms)
+        return found
 
     def slope(self, expected: np.ndarray) -> np.ndarray:
         """Return the derivative of the residuals; that of the profiled background drops out at its best value."""
@@ -101,7 +105,8 @@ class WStat:
     def information(self, expected: np.ndarray) -> np.ndarray:
         """Return one over the variance of the counts less the scaled background, as the fit has them."""
         under = self.profiled(expected)
-        return 1 / (np.maximum(expected, FLOOR) + self.ratio * (1 + self.ratio) * under)
+        found: np.ndarray = 1 / (np.maximum(expected, FLOOR) + self.ratio * (1 + self.ratio) * under)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +118,8 @@ class Chi2:
 
     def residuals(self, expected: np.ndarray) -> np.ndarray:
         """Return the deviations in units of their errors."""
-        return (self.net - expected) / np.sqrt(self.variance)
+        found: np.ndarray = (self.net - expected) / np.sqrt(self.variance)
+        return found
 
     def slope(self, expected: np.ndarray) -> np.ndarray:
         """Return the derivative of the residuals."""
@@ -133,19 +139,22 @@ class ModelChi2:
 
     def residuals(self, expected: np.ndarray) -> np.ndarray:
         """Return the deviations in units of their errors."""
-        return (self.net - expected) / np.sqrt(self._variance(expected))
+        found: np.ndarray = (self.net - expected) / np.sqrt(self._variance(expected))
+        return found
 
     def slope(self, expected: np.ndarray) -> np.ndarray:
         """Return the derivative of the residuals."""
         variance = self._variance(expected)
-        return -1 / np.sqrt(variance) - (self.net - expected) / (2 * variance**1.5)
+        found: np.ndarray = -1 / np.sqrt(variance) - (self.net - expected) / (2 * variance**1.5)
+        return found
 
     def information(self, expected: np.ndarray) -> np.ndarray:
         """Return the inverse variances."""
         return 1 / self._variance(expected)
 
     def _variance(self, expected: np.ndarray) -> np.ndarray:
-        return np.maximum(expected + self.under, 1e-12)
+        found: np.ndarray = np.maximum(expected + self.under, 1e-12)
+        return found
 
 
 def resolve(name: str, selection: Selection, modelled: bool = False) -> str:
@@ -215,7 +224,7 @@ def _variance(name: str, selection: Selection, ratio: np.ndarray) -> np.ndarray:
         parts = [(1 + np.sqrt(part + 0.75)) ** 2 for part in parts]
     elif name == "chi2-churazov":
         parts = [_smoothed(part) for part in parts]
-    variance = parts[0] + ratio**2 * parts[1]
+    variance: np.ndarray = parts[0] + ratio**2 * parts[1]
     if empty := int((variance <= 0).sum()):
         raise FitError(
             f"{empty} of {variance.size} bins of {selection.dataset.name} have no counts and so no error.",
@@ -245,7 +254,8 @@ def _deviance(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
     excess = (mean - counts) / np.where(counts > 0, counts, 1.0)
     logarithm = np.log1p(np.maximum(excess, -1 + 1e-16))
     logarithm = np.where(counts > 0, np.where(np.abs(excess) < 0.5, logarithm, _log_ratio(counts, mean)), 0.0)
-    return np.maximum(mean - counts - counts * logarithm, 0.0)
+    found: np.ndarray = np.maximum(mean - counts - counts * logarithm, 0.0)
+    return found
 
 
 def _log_ratio(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -256,4 +266,5 @@ def _slope(counts: np.ndarray, mean: np.ndarray, residuals: np.ndarray, variance
     """Return (1 - n / mean) / r, whose limit where a residual vanishes is -1 / sqrt(variance)."""
     near = np.abs(residuals) < 1e-4
     exact = (1 - counts / mean) / np.where(near, 1.0, residuals)
-    return np.where(near, -1 / np.sqrt(variance), exact)
+    found: np.ndarray = np.where(near, -1 / np.sqrt(variance), exact)
+    return found

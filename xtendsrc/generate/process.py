@@ -184,7 +184,9 @@ class _Task:
     def obs_id(self) -> str:
         return self.found.obs_id if self.found else self.path.name
 
-    def outcome(self, result: str, reason: str, seconds: float = 0.0, log: str = "", codes: Iterable[str] = ()) -> Any:
+    def outcome(
+        self, result: str, reason: str, seconds: float = 0.0, log: str = "", codes: Iterable[str] = ()
+    ) -> Outcome:
         classes = ", ".join(codes or (self.found.dataclasses if self.found else ()))
         return Outcome(
             root=str(self.output),
@@ -292,7 +294,10 @@ def _followed(futures: Collection[Any]) -> Iterable[Any]:
         return as_completed(futures)
     from tqdm import tqdm
 
-    return tqdm(as_completed(futures), total=len(futures), unit="observation", desc="process", dynamic_ncols=True)
+    bar: Iterable[Any] = tqdm(
+        as_completed(futures), total=len(futures), unit="observation", desc="process", dynamic_ncols=True
+    )
+    return bar
 
 
 def _process_one(task: _Task, how: Processing) -> Outcome:

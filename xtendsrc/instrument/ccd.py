@@ -93,7 +93,8 @@ CALIBRATION_SOURCES = (Circle(920.0, 1530.0, 92.0), Circle(919.0, 271.0, 91.0))
 def in_calibration_source(detx: ArrayLike, dety: ArrayLike) -> np.ndarray:
     """Whether DET positions lie in one of the calibration-source circles."""
     inside = [circle.contains(detx, dety) for circle in CALIBRATION_SOURCES]
-    return np.logical_or.reduce(inside)
+    found: np.ndarray = np.logical_or.reduce(inside)
+    return found
 
 
 def ccd_id_at(detx: ArrayLike, dety: ArrayLike) -> np.ndarray:

@@ -80,7 +80,8 @@ def _axes(ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    found: np.ndarray = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return found
 
 
 def _reproject(
@@ -93,7 +94,8 @@ def _reproject(
     to_r, to_e, to_n = _axes(*stop)
 
     def along(axis: np.ndarray) -> np.ndarray:
-        return _dot(r, axis) - px * _dot(e, axis) + py * _dot(n, axis)
+        found: np.ndarray = _dot(r, axis) - px * _dot(e, axis) + py * _dot(n, axis)
+        return found
 
     depth = along(to_r) * scale
     return SKY_CENTRE - along(to_e) / depth, SKY_CENTRE + along(to_n) / depth

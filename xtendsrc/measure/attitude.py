@@ -259,7 +259,8 @@ def _rows_within(time: np.ndarray, gti: GTI) -> tuple[np.ndarray, np.ndarray]:
 def _sums(values: np.ndarray, runs: _Stretches) -> np.ndarray:
     """Mean of the rows of each stretch."""
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return (total[runs.last] - total[runs.first]) / (runs.last - runs.first)
+    found: np.ndarray = (total[runs.last] - total[runs.first]) / (runs.last - runs.first)
+    return found
 
 
 def attitude_bins(attitude: Attitude, gti: GTI, delta: float, numphi: int) -> list[AttitudeBin]:

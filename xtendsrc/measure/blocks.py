@@ -38,7 +38,8 @@ class Blocks:
     @property
     def rate(self) -> np.ndarray:
         """Counts/s of good time."""
-        return self.counts / self.exposure
+        found: np.ndarray = self.counts / self.exposure
+        return found
 
     def __len__(self) -> int:
         return len(self.start)

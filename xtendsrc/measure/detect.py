@@ -159,7 +159,8 @@ def _kernel(psf: RadialPSF) -> np.ndarray:
     """A PSF's image out to the radius of 90 % of its flux, of sum 1."""
     reach = max(1, int(np.ceil(psf.radius_of(0.9 * float(psf.enclosed[-1])))))
     image = psf.image(reach)
-    return image / image.sum()
+    found: np.ndarray = image / image.sum()
+    return found
 
 
 class _Convolver:
@@ -345,4 +346,5 @@ def joined_improbability(total: np.ndarray, bands: int) -> np.ndarray:
         return total
     probability = gammaincc(bands, total)
     far = total - (bands - 1) * np.log(np.maximum(total, 1.0)) + gammaln(bands)
-    return np.where(probability < 1e-280, far, -np.log(np.maximum(probability, 1e-290)))
+    found: np.ndarray = np.where(probability < 1e-280, far, -np.log(np.maximum(probability, 1e-290)))
+    return found

@@ -95,7 +95,8 @@ class Detector:
     def good(self) -> np.ndarray:
         """Which pixels are exposed at all."""
         good = self.codes == GOOD
-        return good if self.mask_calibration else good | (self.codes == CALIBRATION)
+        found: np.ndarray = good if self.mask_calibration else good | (self.codes == CALIBRATION)
+        return found
 
     def fraction(self, gti: GTI) -> np.ndarray:
         """Part of the time ``gti`` for which each pixel was exposed, 0 to 1, float64."""

@@ -143,4 +143,5 @@ def binned_mean(data: np.ndarray, binning: int) -> np.ndarray:
     ny, nx = (n // binning for n in data.shape)
     if not (nx and ny):
         raise RequestError(f"binning={binning} is larger than the map.", "choose a smaller binning.")
-    return data[: ny * binning, : nx * binning].reshape(ny, binning, nx, binning).mean(axis=(1, 3))
+    found: np.ndarray = data[: ny * binning, : nx * binning].reshape(ny, binning, nx, binning).mean(axis=(1, 3))
+    return found

@@ -73,7 +73,7 @@ def flat_index(x: np.ndarray, y: np.ndarray, grid: Grid) -> np.ndarray:
         column //= grid.binning
         row //= grid.binning
     outside = (column < 0) | (column >= nx) | (row < 0) | (row >= ny)
-    index = np.multiply(row, nx, dtype=np.intp)
+    index: np.ndarray = np.multiply(row, nx, dtype=np.intp)
     index += column
     if outside.any():
         index[outside] = -1
@@ -107,7 +107,7 @@ def rebin(image: np.ndarray, binning: int) -> np.ndarray:
         return image
     ny, nx = (n // binning for n in image.shape)
     rows = image[: ny * binning, : nx * binning].reshape(ny, binning, nx * binning).sum(axis=1, dtype=image.dtype)
-    total = rows[:, 0::binning].copy()
+    total: np.ndarray = rows[:, 0::binning].copy()
     for offset in range(1, binning):
         total += rows[:, offset::binning]
     return total

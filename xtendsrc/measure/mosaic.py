@@ -86,7 +86,8 @@ class Mosaic:
     def rate(self) -> np.ndarray:
         """Counts/s a pixel; NaN without exposure."""
         exposed = self.exposure > 1e-6 * np.nanmax(self.exposure, initial=0.0)
-        return np.divide(self.seen, self.exposure, out=np.full(self.counts.shape, np.nan), where=exposed)
+        found: np.ndarray = np.divide(self.seen, self.exposure, out=np.full(self.counts.shape, np.nan), where=exposed)
+        return found
 
 
 def mosaic(planes: Sequence[Plane], wcs: WCS | None = None, shape: tuple[int, int] | None = None) -> Mosaic:
@@ -257,4 +258,5 @@ def _mean_gap(first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Mean of the positive part of what changes linearly from one value to another."""
     high, low = np.maximum(first, last), np.minimum(first, last)
     mixed = np.maximum(high, 0.0) ** 2 / np.maximum(2 * (high - low), 1e-300)
-    return np.where(low >= 0, 0.5 * (first + last), mixed)
+    found: np.ndarray = np.where(low >= 0, 0.5 * (first + last), mixed)
+    return found

@@ -50,7 +50,8 @@ class Placement:
     def _matrix(self) -> np.ndarray:
         a = np.radians(self.angle)
         turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-        return np.reshape(self.stretch, (2, 2)) @ turn
+        found: np.ndarray = np.reshape(self.stretch, (2, 2)) @ turn
+        return found
 
     @cached_property
     def _inverse(self) -> np.ndarray:
@@ -83,7 +84,8 @@ def _cone(x: np.ndarray, y: np.ndarray, t: float) -> np.ndarray:
     left = np.maximum(-x, 0.0) / t  # below this height the cone lies to the right of the quadrant
     above = np.maximum(high - left, 0.0)
     area = turn * turn * (0.5 * (t + 1.0 / t)) + x * (high - turn) + (high * high - turn * turn) * (0.5 * t)
-    return np.where(x >= 0, area, above * above * (0.5 * t))
+    found: np.ndarray = np.where(x >= 0, area, above * above * (0.5 * t))
+    return found
 
 
 def square_in_quadrant(x: np.ndarray, y: np.ndarray, angle: float) -> np.ndarray:

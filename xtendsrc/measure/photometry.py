@@ -321,7 +321,8 @@ def limiting_counts(background: ArrayLike, threshold: Threshold | None = None) -
     threshold = threshold or Threshold()
     b = np.asarray(background, dtype=np.float64)
     needed = poisson.isf(threshold.chance, b) + 1
-    return np.maximum(gammaincinv(needed, threshold.completeness) - b, 0.0)
+    found: np.ndarray = np.maximum(gammaincinv(needed, threshold.completeness) - b, 0.0)
+    return found
 
 
 def sensitivity(

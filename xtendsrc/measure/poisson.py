@@ -78,14 +78,16 @@ class CountsPosterior:
     @property
     def mean(self) -> np.ndarray:
         """Expectation of the counts, shape (n,)."""
-        return np.trapezoid(self.counts * self.density, self.counts, axis=1)
+        found: np.ndarray = np.trapezoid(self.counts * self.density, self.counts, axis=1)
+        return found
 
     @property
     def _cumulative(self) -> np.ndarray:
         step = np.diff(self.counts, axis=1)
         middle = 0.5 * (self.density[:, 1:] + self.density[:, :-1])
         total = np.concatenate([np.zeros((len(step), 1)), np.cumsum(step * middle, axis=1)], axis=1)
-        return total / total[:, -1:]
+        found: np.ndarray = total / total[:, -1:]
+        return found
 
     def quantile(self, probability: float) -> np.ndarray:
         """Counts below which a source is with this probability, shape (n,): upper limits for one near 1."""
@@ -126,7 +128,8 @@ class CountsPosterior:
 def _share(cut: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """How far outwards from the inner point a line between the two reaches the level, 0 to 1."""
     fall = np.maximum(inner - outer, 1e-300)
-    return np.clip((inner - cut) / fall, 0.0, 1.0)
+    found: np.ndarray = np.clip((inner - cut) / fall, 0.0, 1.0)
+    return found
 
 
 def _at(table: np.ndarray, rows: np.ndarray, index: np.ndarray, last: int) -> np.ndarray:

@@ -96,7 +96,8 @@ class RadialProfile:
     @property
     def radius(self) -> np.ndarray:
         """Radii that halve the area of the annuli, arcmin."""
-        return np.sqrt(0.5 * (self.edges[1:] ** 2 + self.edges[:-1] ** 2))
+        found: np.ndarray = np.sqrt(0.5 * (self.edges[1:] ** 2 + self.edges[:-1] ** 2))
+        return found
 
     @property
     def brightness(self) -> np.ndarray:
@@ -124,11 +125,13 @@ class RadialProfile:
     def signal_to_noise(self) -> np.ndarray:
         """Net counts over the square root of the counts of each annulus; 0 without counts."""
         noise = np.sqrt(np.maximum(self.counts, 1.0))
-        return (self.counts - self.background) / noise
+        found: np.ndarray = (self.counts - self.background) / noise
+        return found
 
     def _over_exposure(self, values: np.ndarray) -> np.ndarray:
         seen = self.seconds_area > 0
-        return np.divide(values, self.seconds_area, out=np.full(len(values), np.nan), where=seen)
+        found: np.ndarray = np.divide(values, self.seconds_area, out=np.full(len(values), np.nan), where=seen)
+        return found
 
 
 def radial_profile(picture: Picture, centre: tuple[float, float], edges: ArrayLike) -> RadialProfile:

@@ -60,7 +60,8 @@ class RadialPSF:
 
     def fraction(self, radius: ArrayLike) -> np.ndarray:
         """Fraction of a point source within circles around it."""
-        return np.interp(np.asarray(radius, dtype=np.float64), self.radius, self.enclosed)
+        found: np.ndarray = np.interp(np.asarray(radius, dtype=np.float64), self.radius, self.enclosed)
+        return found
 
     def radius_of(self, fraction: float) -> float:
         """Radius of the circle that holds a fraction of a point source.

@@ -162,7 +162,8 @@ class EventMasks:
         """Return what is kept under a key, computing it the first time."""
         if key not in self._cache:
             self._cache[key] = compute()
-        return self._cache[key]
+        found: T = self._cache[key]
+        return found
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -99,7 +99,8 @@ class _Folded:
         constant = values[number] if len(values) > number else 0.0
         mean = (light @ self.matrix) / self.profile.full_area + constant
         expected: np.ndarray = mean * self.profile.seconds_area + self.profile.background
-        return np.maximum(expected, 1e-9)
+        found: np.ndarray = np.maximum(expected, 1e-9)
+        return found
 
 
 def _shares(fine: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -165,7 +166,8 @@ def _deviance(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Signed roots of the contributions to the Cash statistic."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = mean - counts + np.where(counts > 0, counts * np.log(counts / mean), 0.0)
-    return np.sign(counts - mean) * np.sqrt(2 * np.maximum(terms, 0.0))
+    found: np.ndarray = np.sign(counts - mean) * np.sqrt(2 * np.maximum(terms, 0.0))
+    return found
 
 
 def _bounds(names: tuple[str, ...], profile: RadialProfile) -> tuple[np.ndarray, np.ndarray]:

@@ -59,7 +59,8 @@ def effective_area(energy: ArrayLike) -> np.ndarray:
         Interpolated in the table; zero outside 0.3-15 keV.
     """
     table = _table("xtend_ea_nominal.csv")
-    return np.interp(np.asarray(energy, dtype=float), table[:, 0], table[:, 4], left=0.0, right=0.0)
+    found: np.ndarray = np.interp(np.asarray(energy, dtype=float), table[:, 0], table[:, 4], left=0.0, right=0.0)
+    return found
 
 
 def vignetting(energy: ArrayLike, off_axis: ArrayLike) -> np.ndarray:
@@ -84,7 +85,8 @@ def vignetting(energy: ArrayLike, off_axis: ArrayLike) -> np.ndarray:
     i, w = _position(angle, r)
     low = (1 - w) * columns[i, j] + w * columns[i + 1, j]
     high = (1 - w) * columns[i, j + 1] + w * columns[i + 1, j + 1]
-    return (1 - v) * low + v * high
+    found: np.ndarray = (1 - v) * low + v * high
+    return found
 
 
 def _position(grid: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +146,8 @@ def disc_surface_brightness(radius: ArrayLike, disc: float, hpd: float = HPD_ARC
     r = np.maximum(grid, 1e-6)[:, None]
     opening = np.arccos(np.clip((r**2 + ring**2 - disc**2) / (2 * r * ring), -1.0, 1.0)) / np.pi
     profile = (opening * flux).sum(axis=1) / (np.pi * disc**2)
-    return np.interp(values, grid, profile)
+    found: np.ndarray = np.interp(values, grid, profile)
+    return found
 
 
 def sample_psf(rng: np.random.Generator, size: int, hpd: float = HPD_ARCMIN) -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +166,8 @@ def fwhm(energy: ArrayLike) -> np.ndarray:
 
 def sigma(energy: ArrayLike) -> np.ndarray:
     """Gaussian standard deviation of the line spread in keV."""
-    return fwhm(energy) / _FWHM_OF_SIGMA
+    found: np.ndarray = fwhm(energy) / _FWHM_OF_SIGMA
+    return found
 
 
 def sample_channels(rng: np.random.Generator, energy: np.ndarray) -> np.ndarray:

@@ -51,7 +51,8 @@ def status_word(status: np.ndarray) -> np.ndarray:
 def _status(hits: Hits, detector: Detector, flickering: FlickeringPixels, time: np.ndarray) -> np.ndarray:
     word = detector.status[hits.dety - 1, hits.detx - 1]
     word = np.where(flickering.at(hits.detx, hits.dety, time), word | bit(BIT_FLICKERING) | bit(BIT_BAD), word)
-    return word.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - STATUS_BYTES :]
+    found: np.ndarray = word.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - STATUS_BYTES :]
+    return found
 
 
 def _grades(hits: Hits, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
@@ -91,7 +92,8 @@ def rows_of(
 def screened(rows: np.ndarray, good_time: np.ndarray, good_grades: tuple[int, ...]) -> np.ndarray:
     """Rows of the cleaned file: in good time, STATUS bit 1 not set, good grades. Null PI stays, as in real files."""
     bad = (rows["STATUS"][:, 0] & 0x80) != 0
-    return rows[good_time & ~bad & np.isin(rows["GRADE"], good_grades)]
+    found: np.ndarray = rows[good_time & ~bad & np.isin(rows["GRADE"], good_grades)]
+    return found
 
 
 __all__ = ["NULL_PI", "ROW", "rows_of", "screened", "status_word"]

@@ -53,7 +53,8 @@ Cards = dict[str, Any]
 
 def utc(time: float) -> str:
     """Mission time as an ISO date in UTC, whole seconds."""
-    return Time(MJDREFI + MJDREFF, time / 86400, format="mjd", scale="tt").utc.isot[:19]
+    found: str = Time(MJDREFI + MJDREFF, time / 86400, format="mjd", scale="tt").utc.isot[:19]
+    return found
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,8 @@ def _energies(rng: np.random.Generator, photons: np.ndarray, size: int) -> np.nd
     low, high = nominal.response_energies()
     total = np.cumsum(photons)
     index = np.searchsorted(total, rng.random(size) * total[-1], side="right")
-    return low[index] + (high - low)[index] * rng.random(size)
+    found: np.ndarray = low[index] + (high - low)[index] * rng.random(size)
+    return found
 
 
 def source_hits(source: Source, sky: Sky, frames: Frames, rng: np.random.Generator) -> Hits:
@@ -199,7 +200,10 @@ def cxb_photons(background: Background) -> np.ndarray:
     """Photons/s/arcmin2 of the cosmic X-ray background in each model energy bin, on axis."""
     low, high = nominal.response_energies()
     centre = (low + high) / 2
-    return background.cxb_norm * centre**-background.cxb_index * (high - low) * nominal.effective_area(centre)
+    found: np.ndarray = (
+        background.cxb_norm * centre**-background.cxb_index * (high - low) * nominal.effective_area(centre)
+    )
+    return found
 
 
 def particle_rate(background: Background) -> float:

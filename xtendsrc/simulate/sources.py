@@ -148,7 +148,8 @@ class Source:
             )
         incident = density * (high - low)
         detected = incident * nominal.effective_area(centre)
-        return detected * self._factor(incident, detected, centre)
+        found: np.ndarray = detected * self._factor(incident, detected, centre)
+        return found
 
     def _factor(self, incident: np.ndarray, detected: np.ndarray, centre: np.ndarray) -> float:
         """What the spectrum must be multiplied with to give the rate or the flux asked for."""

@@ -30,7 +30,8 @@ class Sum(Spectrum):
 
     def __call__(self, energy: np.ndarray) -> np.ndarray:
         """Photons/cm2/s/keV at energies in keV."""
-        return np.sum([part(energy) for part in self.parts], axis=0)
+        found: np.ndarray = np.sum([part(energy) for part in self.parts], axis=0)
+        return found
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Thermal(Spectrum):
     def __call__(self, energy: np.ndarray) -> np.ndarray:
         """Photons/cm2/s/keV at energies in keV."""
         e = np.asarray(energy, dtype=float)
-        return self.norm * np.exp(-e / self.kt) / e
+        found: np.ndarray = self.norm * np.exp(-e / self.kt) / e
+        return found
 
 
 @dataclass(frozen=True)
@@ -69,4 +71,5 @@ class Line(Spectrum):
     def __call__(self, energy: np.ndarray) -> np.ndarray:
         """Photons/cm2/s/keV at energies in keV."""
         x = (np.asarray(energy, dtype=float) - self.energy) / self.width
-        return self.norm / (self.width * np.sqrt(2 * np.pi)) * np.exp(-0.5 * x * x)
+        found: np.ndarray = self.norm / (self.width * np.sqrt(2 * np.pi)) * np.exp(-0.5 * x * x)
+        return found

@@ -42,7 +42,7 @@ class AnnularSpectra:
 
     source: str
     edges: np.ndarray
-    rings: tuple[Products, ...]
+    rings: tuple[Products[Spectrum], ...]
 
     @property
     def radii(self) -> Quantity:
@@ -52,7 +52,7 @@ class AnnularSpectra:
         return self.edges * u.arcmin
 
     @property
-    def spectra(self) -> Products:
+    def spectra(self) -> Products[Spectrum]:
         """All spectra, from the inside out."""
         return Products(spectrum for ring in self.rings for spectrum in ring)
 
@@ -148,12 +148,13 @@ class AnnularSpectra:
         skipped = len(areas) - len(self)
         held = np.array([onto[: skipped + n + 1, n].sum() for n in range(len(self))]) / self.edges[1:] ** 2
         part = np.diff(self.edges**2) / self.edges[1:] ** 2
-        return part[:, None] * self.mixing / held[None, :]
+        found: np.ndarray = part[:, None] * self.mixing / held[None, :]
+        return found
 
     def __len__(self) -> int:
         return len(self.rings)
 
-    def __getitem__(self, index: int) -> Products:
+    def __getitem__(self, index: int) -> Products[Spectrum]:
         return self.rings[index]
 
     def __repr__(self) -> str:

@@ -126,12 +126,14 @@ class _Apertures:
     @property
     def exposure(self) -> np.ndarray:
         """Mean live seconds of the exposed pixels of the circles."""
-        return np.divide(self.live, self.seen, out=np.zeros(len(self.live)), where=self.seen > 0)
+        found: np.ndarray = np.divide(self.live, self.seen, out=np.zeros(len(self.live)), where=self.seen > 0)
+        return found
 
     @property
     def covered(self) -> np.ndarray:
         """Part of the circles that is exposed, 0 to 1."""
-        return np.minimum(self.seen / self.area, 1.0)
+        found: np.ndarray = np.minimum(self.seen / self.area, 1.0)
+        return found
 
     def annulus(self, inner: float, outer: float) -> tuple[np.ndarray, np.ndarray]:
         """Counts and live seconds summed in annuli of that many radii, outside every circle."""
@@ -140,13 +142,8 @@ class _Apertures:
         live = np.where(free, self.field.live, 0)
         keep = free[y, x]
         x, y = x[keep], y[keep]
-        counts, seconds = (
-            [total(r * self.radius) for r in (inner, outer)]
-            for total in (
-                lambda r: counts_in_circles(x, y, self.centres, r),
-                lambda r: sums_in_circles(live, self.centres, r),
-            )
-        )
+        counts = [counts_in_circles(x, y, self.centres, r * self.radius) for r in (inner, outer)]
+        seconds = [sums_in_circles(live, self.centres, r * self.radius) for r in (inner, outer)]
         return counts[1] - counts[0], np.maximum(seconds[1] - seconds[0], 0.0)
 
     def _outside(self) -> np.ndarray:

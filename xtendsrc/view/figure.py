@@ -43,7 +43,8 @@ def new_axes(
         import matplotlib.pyplot as plt
 
         figure = plt.figure(figsize=size, layout="constrained")
-    return figure.add_subplot(*position, **options)
+    found: Axes = figure.add_subplot(*position, **options)
+    return found
 
 
 Place = Literal["left", "center", "right"]
@@ -85,7 +86,8 @@ def widen(ax: Axes, which: str, low: Any, high: Any, drawn: Drawn) -> None:
     """Set the limits of the ``x`` or ``y`` axis (None leaves one), without hiding what another product has there."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     first, last = ax.get_xlim() if which == "x" else ax.get_ylim()
-    low, high = (None if end is None else float(axis.convert_units(end)) for end in (low, high))
+    convert: Callable[[Any], Any] = axis.convert_units
+    low, high = (None if end is None else float(convert(end)) for end in (low, high))
     if drawn.number:
         low, high = (None if low is None else min(low, first)), (None if high is None else max(high, last))
     (ax.set_xlim if which == "x" else ax.set_ylim)(low, high)

@@ -218,9 +218,11 @@ def _shortened(parfile: ParFile, arguments: Mapping[str, str]) -> dict[str, str]
     """
     limit = XPI_LINE if parfile.task in XPI_TASKS else LONGEST_LINE
     given = {k: v for k, v in arguments.items() if v}
-    for droppable in (lambda p: not p.queried, lambda p: True):
+    for asked_too in (False, True):
         if _length(parfile.task, given) > limit:
-            given = {k: v for k, v in given.items() if v != parfile[k].default or not droppable(parfile[k])}
+            given = {
+                k: v for k, v in given.items() if v != parfile[k].default or (parfile[k].queried and not asked_too)
+            }
     if (length := _length(parfile.task, given)) > limit:
         raise TaskParameterError(
             f"The command line of {parfile.task} would have {length} characters; it crashes beyond {limit}.",

@@ -105,7 +105,8 @@ def _in_grains(sigma: Array, abund: str) -> Array:
     number = radius**-2.5 * weights * 0.5 * span
     number *= mass / (number * 4 / 3 * np.pi * radius**3).sum()
     depth = 4 / 3 * radius * (sigma[:, None] * 1e-22 / mass)
-    return -np.expm1(-depth) @ (number * np.pi * radius**2) * 1e22
+    found: Array = -np.expm1(-depth) @ (number * np.pi * radius**2) * 1e22
+    return found
 
 
 def _with_grains(elements: Array, abund: str) -> Array:
@@ -113,7 +114,8 @@ def _with_grains(elements: Array, abund: str) -> Array:
 
 
 def _without_grains(elements: Array, abund: str) -> Array:
-    return elements.sum(axis=0)
+    found: Array = elements.sum(axis=0)
+    return found
 
 
 @cache
@@ -138,7 +140,8 @@ def _tbabs_sigma(grid: Grid, abund: str, total: Callable[[Array, str], Array]) -
 def tbabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return the transmission of interstellar gas, molecules and grains."""
     sigma = grid.remember(("tbabs", settings.abund), lambda: _tbabs_sigma(grid, settings.abund, _with_grains))
-    return np.exp(-values[0] * sigma)
+    found: Array = np.exp(-values[0] * sigma)
+    return found
 
 
 def ztbabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -146,7 +149,8 @@ def ztbabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     there = grid.shifted(values[1])
     key = ("ztbabs", settings.abund)
     sigma = there.remember(key, lambda: _tbabs_sigma(there, settings.abund, _without_grains))
-    return np.exp(-values[0] * sigma)
+    found: Array = np.exp(-values[0] * sigma)
+    return found
 
 
 def zphabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -154,7 +158,8 @@ def zphabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     there = grid.shifted(values[1])
     table, abund = f"phabs_{settings.xsect}", settings.abund
     sigma = there.remember((table, abund), lambda: _per_element(table, there, abund).sum(axis=0))
-    return np.exp(-values[0] * sigma)
+    found: Array = np.exp(-values[0] * sigma)
+    return found
 
 
 def phabs(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -177,7 +182,8 @@ def _wabs_pieces(grid: Grid) -> tuple[Array, Array, Array, NDArray[np.intp]]:
     part = (high - low) / np.repeat(grid.width, np.diff([*first, low.size]))
 
     def sigma(energy: Array) -> Array:
-        return (zero + one * energy + two * energy**2) / np.maximum(energy, starts[0]) ** 3 * 1e-2
+        found: Array = (zero + one * energy + two * energy**2) / np.maximum(energy, starts[0]) ** 3 * 1e-2
+        return found
 
     return sigma(low), sigma(high), part, first
 

@@ -22,7 +22,8 @@ def zashift(values: Array, grid: Grid, settings: ModelSettings, photons: Array) 
     """Return the photons of a source at a redshift, spread evenly over each bin as it is moved."""
     redshift = values[0]
     total = np.concatenate([[0.0], np.cumsum(photons)])
-    return np.diff(np.interp(grid.edges * (1.0 + redshift), grid.edges, total)) / (1.0 + redshift)
+    found: Array = np.diff(np.interp(grid.edges * (1.0 + redshift), grid.edges, total)) / (1.0 + redshift)
+    return found
 
 
 def energy_flux(grid: Grid, photons: Array, low: float, high: float) -> float:

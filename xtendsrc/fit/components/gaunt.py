@@ -99,7 +99,8 @@ def gaunt(u: Array, kt: float, charge: int) -> Array:
         return _cold(u, gamma)
     born = BORN * k0e(0.5 * u)
     scaled = min(1000.0 * gamma, 100.0)
-    return born if scaled < 1.0 else born * _correction(np.maximum(u, 0.003), scaled)
+    found: Array = born if scaled < 1.0 else born * _correction(np.maximum(u, 0.003), scaled)
+    return found
 
 
 def _correction(u: Array, gamma: float) -> Array:
@@ -109,7 +110,8 @@ def _correction(u: Array, gamma: float) -> Array:
     zero, one, two = POLYNOMIALS[:, row : row + 2, :][:, :, interval]
     low, high = zero + one * u + two * u**2
     part = (gamma - GAMMA_NODES[row]) / GAMMA_STEPS[row]
-    return (1 - part) * low + part * high
+    found: Array = (1 - part) * low + part * high
+    return found
 
 
 def _cold(u: Array, gamma: float) -> Array:

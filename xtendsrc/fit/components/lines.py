@@ -19,7 +19,8 @@ def gaussian_fractions(centre: float, sigma: float, edges: Array) -> Array:
         return inside.astype(float)
     away = (edges - centre) / sigma
     below, above = ndtr(away), ndtr(-away)
-    return np.where(away[:-1] > 0, above[:-1] - above[1:], below[1:] - below[:-1])
+    found: Array = np.where(away[:-1] > 0, above[:-1] - above[1:], below[1:] - below[:-1])
+    return found
 
 
 def gaussian(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -30,7 +31,8 @@ def gaussian(values: Array, grid: Grid, settings: ModelSettings) -> Array:
 def zgauss(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return a Gaussian line with energy and width in the frame of the source."""
     centre, sigma, redshift = values
-    return gaussian_fractions(centre, sigma, grid.edges * (1.0 + redshift)) / (1.0 + redshift)
+    found: Array = gaussian_fractions(centre, sigma, grid.edges * (1.0 + redshift)) / (1.0 + redshift)
+    return found
 
 
 def lorentz(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -39,7 +41,8 @@ def lorentz(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     if width <= 0:
         return gaussian_fractions(centre, 0.0, grid.edges)
     whole = 0.5 * np.pi + np.arctan(2.0 * centre / width)
-    return np.diff(np.arctan(2.0 * (grid.edges - centre) / width)) / whole
+    found: Array = np.diff(np.arctan(2.0 * (grid.edges - centre) / width)) / whole
+    return found
 
 
 COMPONENTS: dict[str, Native] = {"gaussian": gaussian, "zgauss": zgauss, "lorentz": lorentz}

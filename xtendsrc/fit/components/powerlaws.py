@@ -33,7 +33,8 @@ def powerlaw(values: Array, grid: Grid, settings: ModelSettings) -> Array:
 def zpowerlw(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return a redshifted power law, (E (1 + z))^-PhoIndex."""
     index, redshift = values
-    return integral(index, grid.edges) * (1.0 + redshift) ** -index
+    found: Array = integral(index, grid.edges) * (1.0 + redshift) ** -index
+    return found
 
 
 def cutoffpl(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -42,7 +43,8 @@ def cutoffpl(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     log_low, log_high = np.log(grid.low), np.log(grid.high)
     half = 0.5 * (log_high - log_low)
     energy = np.exp(0.5 * (log_high + log_low)[:, None] + half[:, None] * _NODES)
-    return half * ((energy ** (1.0 - index) * np.exp(-energy / cutoff)) @ _WEIGHTS)
+    found: Array = half * ((energy ** (1.0 - index) * np.exp(-energy / cutoff)) @ _WEIGHTS)
+    return found
 
 
 def bknpower(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -50,7 +52,8 @@ def bknpower(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     first, at, second = values[0], max(values[1], LOWEST_BREAK), values[2]
     below = integral(first, np.minimum(grid.edges, at))
     above = integral(second, np.maximum(grid.edges, at))
-    return below + at ** (second - first) * above
+    found: Array = below + at ** (second - first) * above
+    return found
 
 
 def expdec(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -58,7 +61,8 @@ def expdec(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     factor = values[0]
     if factor == 0:
         return grid.width.copy()
-    return -np.diff(np.exp(-factor * grid.edges)) / factor
+    found: Array = -np.diff(np.exp(-factor * grid.edges)) / factor
+    return found
 
 
 COMPONENTS: dict[str, Native] = {

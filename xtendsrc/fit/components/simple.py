@@ -46,7 +46,8 @@ def smedge(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     threshold, depth, index, width = values
 
     def transmission(energy: Array) -> Array:
-        return np.exp(-depth * (energy / threshold) ** index * -np.expm1((threshold - energy) / width))
+        found: Array = np.exp(-depth * (energy / threshold) ** index * -np.expm1((threshold - energy) / width))
+        return found
 
     return _behind_edge(threshold, grid, transmission)
 

@@ -62,7 +62,8 @@ def _planck(kt: float, energy: Array) -> Array:
 def bbody(values: Array, grid: Grid, settings: ModelSettings) -> Array:
     """Return a black body of 1e39 erg/s at 10 kpc."""
     kt = values[0]
-    return BBODY / kt**4 * _trapezoid(_planck(kt, grid.edges), grid)
+    found: Array = BBODY / kt**4 * _trapezoid(_planck(kt, grid.edges), grid)
+    return found
 
 
 def bbodyrad(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -80,7 +81,8 @@ def _disc(ratio: Array) -> Array:
     place = np.clip((decades - np.log10(DISC_START)) / DISC_STEP, 0.0, len(DISC_RESIDUALS) - 1.0)
     residual = np.interp(place, np.arange(len(DISC_RESIDUALS)), DISC_RESIDUALS)
     smooth = (ratio / DISC_START) ** (-2 / 3) * (1 + DISC_A * ratio**DISC_B) * np.exp(-ratio)
-    return DISC_SCALE * smooth * (1 + bumps) * (1 + residual)
+    found: Array = DISC_SCALE * smooth * (1 + bumps) * (1 + residual)
+    return found
 
 
 def diskbb(values: Array, grid: Grid, settings: ModelSettings) -> Array:
@@ -95,7 +97,8 @@ def diskbb(values: Array, grid: Grid, settings: ModelSettings) -> Array:
         return np.zeros(grid.size)
     offset = 0.5 * grid.width / np.sqrt(3.0)  # Gauss-Legendre nodes of two points
     photons = sum(_disc(np.maximum(grid.centre + sign * offset, 1e-10) / inner) for sign in (-1.0, 1.0))
-    return 0.5 * photons * grid.width * inner**2 / DISKBB
+    found: Array = 0.5 * photons * grid.width * inner**2 / DISKBB
+    return found
 
 
 def bremss(values: Array, grid: Grid, settings: ModelSettings) -> Array:

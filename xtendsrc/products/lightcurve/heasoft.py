@@ -73,7 +73,8 @@ def keep_bins(path: Path, offsets: np.ndarray) -> None:
 
 def _counts(rate: Any, fraction: Any, width: float) -> np.ndarray:
     """Events of each bin, from a rate kept in single precision."""
-    return np.rint(np.asarray(rate, dtype=np.float64) * fraction * width).astype(np.int64)
+    found: np.ndarray = np.rint(np.asarray(rate, dtype=np.float64) * fraction * width).astype(np.int64)
+    return found
 
 
 def _check_bins(

@@ -100,7 +100,8 @@ class RateMap(ImageLike):
     @cached_property
     def _divided(self) -> np.ndarray:
         counts = np.asarray(self.image.data, dtype=np.float64)
-        return np.divide(counts, self.live, out=np.full(counts.shape, np.nan), where=self.sensor_mask)
+        found: np.ndarray = np.divide(counts, self.live, out=np.full(counts.shape, np.nan), where=self.sensor_mask)
+        return found
 
     @property
     def exposure(self) -> Quantity:
@@ -112,14 +113,16 @@ class RateMap(ImageLike):
     @cached_property
     def sensor_mask(self) -> np.ndarray:
         """Pixels with any exposure; less than a millionth of the largest is rounding, not exposure."""
-        return self.live > NO_EXPOSURE * self.live.max()
+        found: np.ndarray = self.live > NO_EXPOSURE * self.live.max()
+        return found
 
     @cached_property
     def edge_mask(self) -> np.ndarray:
         """Exposed pixels with an unexposed one, or the border of the image, among their four neighbours."""
         padded = np.pad(self.sensor_mask, 1)
         inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-        return self.sensor_mask & ~inner
+        found: np.ndarray = self.sensor_mask & ~inner
+        return found
 
     def to_xga(self, energy: Quantity | None = None) -> Any:
         """Return this as an ``xga.products.RateMap`` of the files of image and exposure map.

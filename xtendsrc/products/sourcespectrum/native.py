@@ -67,7 +67,8 @@ def _fwhm_of(path: str) -> np.ndarray:
     """Nominal resolution in the channels of a response."""
     bounds = fits.getdata(path, "EBOUNDS")
     low, high = (np.asarray(bounds[name], dtype=float) for name in ("E_MIN", "E_MAX"))
-    return nominal_fwhm(0.5 * (low + high)) / (high - low)
+    found: np.ndarray = nominal_fwhm(0.5 * (low + high)) / (high - low)
+    return found
 
 
 def grouped(table: fits.BinTableHDU, flags: Grouping) -> fits.BinTableHDU:

@@ -68,7 +68,8 @@ class GroupedSpectrum:
     @property
     def width(self) -> np.ndarray:
         """Width of each group in keV."""
-        return self.energy_hi - self.energy_lo
+        found: np.ndarray = self.energy_hi - self.energy_lo
+        return found
 
     @property
     def net_counts(self) -> np.ndarray:

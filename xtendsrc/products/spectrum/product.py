@@ -265,7 +265,8 @@ class Spectrum(Product):
                 f"BACKSCAL or AREASCAL of {self!r} or of its background is not positive in channels of good quality.",
                 "scale them again.",
             )
-        return np.divide(mine, theirs, out=np.full(mine.size, np.nan), where=positive)
+        found: np.ndarray = np.divide(mine, theirs, out=np.full(mine.size, np.nan), where=positive)
+        return found
 
     def grouped(self, scheme: str | None = None, energy: Any = None) -> GroupedSpectrum:
         """Sum channels into groups; nothing in the file changes.

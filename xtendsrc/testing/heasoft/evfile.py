@@ -156,7 +156,8 @@ def in_intervals(times: np.ndarray, intervals: Intervals) -> np.ndarray:
         return np.zeros(len(times), bool)
     starts, stops = np.array(union(intervals)).T
     place = np.searchsorted(starts, times, side="right") - 1
-    return (place >= 0) & (times <= stops[place])
+    found: np.ndarray = (place >= 0) & (times <= stops[place])
+    return found
 
 
 def apply_filters(events: HDU, filters: Filters) -> tuple[np.ndarray, bool]:

@@ -105,7 +105,8 @@ def vignetting(where: Geometry) -> np.ndarray:
     """Return a nominal response of the telescope, 1 on the optical axis, half at 10 arcmin."""
     lines, columns = np.indices((where.det_size, where.det_size))
     x, y = columns + 1 - where.optical_axis[0], lines + 1 - where.optical_axis[1]
-    return 1 / (1 + (np.hypot(x, y) * where.scale * 60 / 10) ** 2)
+    found: np.ndarray = 1 / (1 + (np.hypot(x, y) * where.scale * 60 / 10) ** 2)
+    return found
 
 
 def _write(pars: Parameters, header: Header, bins: list[AttitudeBin], where: Geometry, good: np.ndarray) -> None:

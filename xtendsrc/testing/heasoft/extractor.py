@@ -164,7 +164,8 @@ def _select_one(pars: Parameters, item: evfile.EventFile, selected: Selected) ->
 
 def nearest(values: np.ndarray) -> np.ndarray:
     """Round to whole numbers, halves away from zero."""
-    return np.sign(values) * np.floor(np.abs(values) + 0.5)
+    found: np.ndarray = np.sign(values) * np.floor(np.abs(values) + 0.5)
+    return found
 
 
 def _map_places(events: HDU, pars: Parameters, rows: np.ndarray) -> list[np.ndarray]:

@@ -54,7 +54,8 @@ class HDU:
     @property
     def is_table(self) -> bool:
         """Whether this is a binary table."""
-        return self.header.get("XTENSION") == "BINTABLE"
+        found: bool = self.header.get("XTENSION") == "BINTABLE"
+        return found
 
     def rows(self) -> np.ndarray:
         """Return the table rows; an HDU without a table is an error."""

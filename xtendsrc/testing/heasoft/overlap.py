@@ -85,4 +85,5 @@ def _positive(first: np.ndarray, second: np.ndarray, length: np.ndarray) -> np.n
     both = length * (first + second) / 2
     span = np.where(up > down, up - down, 1.0)
     crossing = length * np.maximum(up, 0.0) ** 2 / (2 * span)
-    return np.where(down >= 0, both, crossing)
+    found: np.ndarray = np.where(down >= 0, both, crossing)
+    return found

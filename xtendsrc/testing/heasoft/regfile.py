@@ -197,24 +197,26 @@ def _in_polygon(values: tuple[float, ...], x: np.ndarray, y: np.ndarray) -> np.n
         if y1 != y2:
             spans = ((y1 <= y) & (y < y2)) | ((y2 <= y) & (y < y1))
             crossings += spans & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
-    return edge | (crossings % 2 == 1)
+    found: np.ndarray = edge | (crossings % 2 == 1)
+    return found
 
 
 def _in_sector(start: float, stop: float, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
     angle = np.degrees(np.arctan2(dy, dx)) % 360.0
     low, high = start % 360.0, stop % 360.0  # 0 to 360 collapses to one direction, as measured
-    if low <= high:
-        return (angle >= low) & (angle <= high)
-    return (angle >= low) | (angle <= high)
+    after, before = angle >= low, angle <= high
+    found: np.ndarray = after & before if low <= high else after | before
+    return found
 
 
 def _in_box(values: tuple[float, ...], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     count = len(values)
     u, v = _turned(x, y, values, values[-1] if count in (5, 7) else 0.0)
+    inner: np.ndarray = (np.abs(u) <= values[2] / 2) & (np.abs(v) <= values[3] / 2)
     if count <= 5:
-        return (np.abs(u) <= values[2] / 2) & (np.abs(v) <= values[3] / 2)
-    outer = (np.abs(u) <= values[4] / 2) & (np.abs(v) <= values[5] / 2)
-    return outer & ~((np.abs(u) <= values[2] / 2) & (np.abs(v) <= values[3] / 2))
+        return inner
+    outer: np.ndarray = (np.abs(u) <= values[4] / 2) & (np.abs(v) <= values[5] / 2) & ~inner
+    return outer
 
 
 def _in_ellipse(values: tuple[float, ...], x: np.ndarray, y: np.ndarray, angle: float) -> np.ndarray:
@@ -227,7 +229,8 @@ def _in_elliptannulus(values: tuple[float, ...], x: np.ndarray, y: np.ndarray) -
     outer = values[7] if len(values) > 7 else inner
     u, v = _turned(x, y, values, inner)
     hole = (u / values[2]) ** 2 + (v / values[3]) ** 2 < 1.0
-    return ~hole & _in_ellipse((values[0], values[1], values[4], values[5]), x, y, outer)
+    found: np.ndarray = ~hole & _in_ellipse((values[0], values[1], values[4], values[5]), x, y, outer)
+    return found
 
 
 def _in_panda(values: tuple[float, ...], x: np.ndarray, y: np.ndarray, name: str) -> np.ndarray:
@@ -238,8 +241,11 @@ def _in_panda(values: tuple[float, ...], x: np.ndarray, y: np.ndarray, name: str
         return wedge & (radius >= values[5]) & (radius <= values[6])
     _, _, _, _, _, a1, b1, a2, b2, _, angle = values
     if name == "epanda":
-        return wedge & _in_elliptannulus((values[0], values[1], a1, b1, a2, b2, angle, angle), x, y)
-    return wedge & _in_box((values[0], values[1], a1, b1, a2, b2, angle), x, y)
+        within = _in_elliptannulus((values[0], values[1], a1, b1, a2, b2, angle, angle), x, y)
+    else:
+        within = _in_box((values[0], values[1], a1, b1, a2, b2, angle), x, y)
+    found: np.ndarray = wedge & within
+    return found
 
 
 def _in_line(values: tuple[float, ...], x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -270,7 +276,8 @@ def within(shape: Shape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return _in_box((*middle, *size, values[4] if len(values) > 4 else 0.0), x, y)
     if name == "diamond":
         u, v = _turned(x, y, values, values[4] if len(values) > 4 else 0.0)
-        return np.abs(u) / (values[2] / 2) + np.abs(v) / (values[3] / 2) <= 1.0
+        found: np.ndarray = np.abs(u) / (values[2] / 2) + np.abs(v) / (values[3] / 2) <= 1.0
+        return found
     if name in ("sector", "pie"):
         return _in_sector(values[2], values[3], x - values[0], y - values[1])
     if name == "point":

@@ -65,4 +65,5 @@ def delay(times: np.ndarray, reference: float, ra: float, dec: float) -> np.ndar
     )
     a, d = math.radians(ra), math.radians(dec)
     source = np.array([math.cos(d) * math.cos(a), math.cos(d) * math.sin(a), math.sin(d)])
-    return LIGHT_TIME * (source @ earth)
+    found: np.ndarray = LIGHT_TIME * (source @ earth)
+    return found

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,29 @@ print(json.dumps({"same": before == after, "heavy": heavy}))
 def test_every_public_name_exists():
     for name in xtendsrc.__all__:
         assert getattr(xtendsrc, name) is not None
+
+
+def test_no_module_needs_itself():
+    """Neither when it is imported nor later: cycles hide behind imports within functions."""
+    names = {}
+    for path in modules():
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {}
+    for name, path in names.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        wanted = set(imported(path)) | {f"{package}.{relative}" for relative in from_the_same(path)}
+        found = {full if full in names else full.rpartition(".")[0] for full in wanted}
+        graph[name] = {module for module in found if module in names and module != name}
+    assert len(graph) > 100
+    TopologicalSorter(graph).prepare()  # it names the cycle, if there is one
+
+
+def from_the_same(path: Path):
+    """Yield what a module imports from its own package by a dot, leaving out what is for type checking only."""
+    tree = ast.parse(path.read_text())
+    checked = [n for n in ast.walk(tree) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"]
+    skipped = {id(child) for node in checked for child in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and id(node) not in skipped:
+            yield from ([node.module] if node.module else [alias.name for alias in node.names])

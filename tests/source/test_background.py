@@ -10,8 +10,8 @@ import xtendsrc as xs
 from xtendsrc.errors import BackgroundError
 from xtendsrc.instrument import CALIBRATION_SOURCES, CCDS, PIXEL_ARCSEC, Geometry, active_area
 from xtendsrc.regions import RegionSet, Shape
-from xtendsrc.source.automatic import automatic
-from xtendsrc.source.background import Place, annulus, check, chosen
+from xtendsrc.source.automatic import Place, automatic
+from xtendsrc.source.background import annulus, check, chosen
 
 ARCMIN = 60 / PIXEL_ARCSEC
 GEOMETRY = Geometry(81.259, -69.644, 137.9)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from xtendsrc.archive.remote import (
+    AGAIN,
+    CHUNK,
     NAME,
     Host,
     Interrupted,
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
     from xtendsrc.archive.endpoints import Endpoints
 
-CHUNK = 1 << 18
-AGAIN = {408, 425, 429, 500, 502, 503, 504}
 MOST_REDIRECTS = 5
 LONGEST_PAGE = 1 << 25
 HOSTS = ("aws", "heasarc", "sciserver")

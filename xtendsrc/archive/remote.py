@@ -18,6 +18,12 @@ T = TypeVar("T")
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")
 DEPTH = 8
+CHUNK = 1 << 18
+"""Bytes read at a time."""
+
+AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""Answers after which a request is tried again."""
+
 ENCRYPTED = (".gpg", ".pgp")
 SELECTIONS = {
     "xtend": ("auxil/*", "xtend/*"),

@@ -6,8 +6,9 @@ import re
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.archive.hosts import AGAIN, CHUNK
 from xtendsrc.archive.remote import (
+    AGAIN,
+    CHUNK,
     Interrupted,
     NotThereError,
     Policy,

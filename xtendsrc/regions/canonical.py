@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import RegionError
-from xtendsrc.regions.regionset import RegionSet
-from xtendsrc.regions.shapes import Shape
+from xtendsrc.regions.shapes import FramedShapes, Shape
+
+if TYPE_CHECKING:
+    from xtendsrc.regions.regionset import RegionSet
 
 
 def canonical(region: RegionSet) -> list[Any]:
@@ -16,8 +18,8 @@ def canonical(region: RegionSet) -> list[Any]:
     return [region.frame, sorted(rows, key=lambda row: (not row[1], row[0], row[2]))]
 
 
-def from_canonical(x: Any) -> RegionSet:
-    """Make the region that `canonical` describes."""
+def from_canonical(x: Any) -> FramedShapes:
+    """Return what the region is made of that `canonical` describes."""
     try:
         frame, rows = x
         shapes = tuple(Shape(name, tuple(values), not include) for name, include, values in rows)
@@ -27,7 +29,7 @@ def from_canonical(x: Any) -> RegionSet:
         raise RegionError(
             f"{x!r} is not the canonical form of a region.", "Use what RegionSet.canonical() gives."
         ) from err
-    return RegionSet(frame, shapes)
+    return FramedShapes(frame, shapes)
 
 
 def _rounded(shape: Shape, digits: int, frame: str) -> list[float]:

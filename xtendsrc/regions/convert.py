@@ -12,11 +12,12 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from xtendsrc.errors import RegionError
-from xtendsrc.regions.regionset import RegionSet
-from xtendsrc.regions.shapes import Shape
+from xtendsrc.regions.shapes import FramedShapes, Shape
 from xtendsrc.regions.sky import frame_rotation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import regions
 
 log = logging.getLogger("xtendsrc.regions")
@@ -36,12 +37,12 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...], float]] = {
 _USE = f"Use one of the shapes {', '.join(list(_CLASSES)[:-1])}."
 
 
-def region_set_of(x: Any, frame: str) -> RegionSet:
-    """Make a `RegionSet` of anything that states a region; see `RegionSet.of`."""
+def shapes_of(x: Any, frame: str, read: Callable[[Any, str], FramedShapes]) -> FramedShapes:
+    """Return the shapes of anything that states a region; see `RegionSet.of`. ``read`` reads region files."""
     if frame not in ("SKY", "DET"):
         raise RegionError(f"{frame!r} is not a pixel grid.", "Choose 'SKY' or 'DET'.")
     texts: list[Any] = []
-    found = list(_flat(x, frame, texts))
+    found = list(_flat(x, frame, texts, read))
     if not found and texts:
         raise RegionError(f"A {type(texts[0]).__name__} cannot select events.", _USE)
     if not found:
@@ -52,16 +53,16 @@ def region_set_of(x: Any, frame: str) -> RegionSet:
             f"The regions are in different frames: {', '.join(sorted(frames))}.",
             "Convert the pixel regions with their to_sky(wcs) first.",
         )
-    return RegionSet(frames.pop(), tuple(shape for part in found for shape in part.shapes))
+    return FramedShapes(frames.pop(), tuple(shape for part in found for shape in part.shapes))
 
 
-def _flat(x: Any, frame: str, texts: list[Any]) -> Iterable[RegionSet]:
+def _flat(x: Any, frame: str, texts: list[Any], read: Callable[[Any, str], FramedShapes]) -> Iterable[FramedShapes]:
     import regions
 
-    if isinstance(x, RegionSet):
-        yield x
+    if hasattr(x, "shapes") and hasattr(x, "frame"):
+        yield FramedShapes(x.frame, x.shapes)
     elif isinstance(x, (str, Path)):
-        yield RegionSet.read(x, frame)
+        yield read(x, frame)
     elif isinstance(x, (regions.TextSkyRegion, regions.TextPixelRegion)):
         log.info("skipped what selects nothing: the text %r", x.text)  # as in a file
         texts.append(x)
@@ -69,7 +70,7 @@ def _flat(x: Any, frame: str, texts: list[Any]) -> Iterable[RegionSet]:
         yield from _from_astropy(x, frame)
     elif isinstance(x, (list, tuple, set, frozenset, Iterator, regions.Regions)):
         for part in x.regions if isinstance(x, regions.Regions) else x:
-            yield from _flat(part, frame, texts)
+            yield from _flat(part, frame, texts, read)
     else:
         raise RegionError(
             f"{x!r} ({type(x).__name__}) is not a region.",
@@ -77,14 +78,14 @@ def _flat(x: Any, frame: str, texts: list[Any]) -> Iterable[RegionSet]:
         )
 
 
-def _from_astropy(region: regions.Region, frame: str) -> Iterable[RegionSet]:
+def _from_astropy(region: regions.Region, frame: str) -> Iterable[FramedShapes]:
     import regions
 
     exclude = _is_excluded(region)
     if isinstance(region, (regions.CompoundPixelRegion, regions.CompoundSkyRegion)):
         for part in _union_parts(region):
             for made in _from_astropy(part, frame):
-                yield made if not exclude else RegionSet(made.frame, tuple(s.excluded() for s in made.shapes))
+                yield made if not exclude else FramedShapes(made.frame, tuple(s.excluded() for s in made.shapes))
         return
     class_name = type(region).__name__
     on_sky = class_name.endswith("SkyRegion")
@@ -97,7 +98,7 @@ def _from_astropy(region: regions.Region, frame: str) -> Iterable[RegionSet]:
         )
     name, attributes, factor = _CLASSES[stem]
     values = _sky_values(region, attributes, factor) if on_sky else _pixel_values(region, attributes, factor)
-    yield RegionSet("icrs" if on_sky else frame, (Shape(name, values, exclude),))
+    yield FramedShapes("icrs" if on_sky else frame, (Shape(name, values, exclude),))
 
 
 def _is_background(region: regions.Region) -> bool:

@@ -13,8 +13,7 @@ import numpy as np
 
 from xtendsrc.errors import InputFileError, RegionError
 from xtendsrc.events.fitsfile import open_fits
-from xtendsrc.regions.regionset import RegionSet
-from xtendsrc.regions.shapes import Shape
+from xtendsrc.regions.shapes import FramedShapes, Shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,7 @@ ALONE = -1
 SAVE = "Save the regions as ds9 text."
 
 
-def read_region_table(path: Path) -> RegionSet:
+def read_region_table(path: Path) -> FramedShapes:
     """Read the region table of a FITS file.
 
     Parameters
@@ -41,7 +40,7 @@ def read_region_table(path: Path) -> RegionSet:
 
     Returns
     -------
-    RegionSet
+    FramedShapes
         In SKY pixels for columns X and Y, DET pixels for DETX and DETY, ICRS degrees for RA and DEC.
 
     Raises
@@ -62,7 +61,7 @@ def read_region_table(path: Path) -> RegionSet:
         rows = _rows(file, table, axes)
     except InputFileError as err:
         raise RegionError(f"{path}: the FITS file is no region file: {err.what}", err.next_step) from err
-    return RegionSet(FRAMES[axes], tuple(_combined(path, rows)))
+    return FramedShapes(FRAMES[axes], tuple(_combined(path, rows)))
 
 
 def _table(file: FitsFile) -> HDU:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xtendsrc.errors import InputFileError, InputNotFoundError, RegionError
 from xtendsrc.events.filebytes import check_exists
-from xtendsrc.regions.regionset import RegionSet
+from xtendsrc.regions.convert import shapes_of
 from xtendsrc.regions.values import is_sexagesimal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from xtendsrc.regions.shapes import FramedShapes
 
 ONE_SHAPE = "Write one shape a line, e.g. circle(...)."
 SAVE = "Save the regions as ds9 text (fk5 or icrs)."
@@ -108,7 +110,7 @@ def ciao_frame(tokens: list[str]) -> str | None:
     return "fk5" if len(tokens) > 1 and all(is_sexagesimal(token) for token in tokens[:2]) else None
 
 
-def read_crtf(path: Path, text: str, frame: str) -> RegionSet:
+def read_crtf(path: Path, text: str, frame: str) -> FramedShapes:
     """Read the circles, annuli and polygons of a CASA file by way of the ``regions`` package.
 
     Raises
@@ -132,7 +134,11 @@ def read_crtf(path: Path, text: str, frame: str) -> RegionSet:
         raise RegionError(f"{path} is a CASA region file (CRTF) that cannot be read: {err}", SAVE) from err
     if not len(found):
         raise RegionError(f"{path}: the CASA region file (CRTF) holds no region.", SAVE)
-    return RegionSet.of(found, frame)
+    return shapes_of(found, frame, _no_file)
+
+
+def _no_file(path: object, frame: str) -> FramedShapes:
+    raise RegionError(f"{path} is a file within a region file.", SAVE)
 
 
 def stc_shape(part: str) -> Found | None:

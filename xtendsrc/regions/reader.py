@@ -13,8 +13,7 @@ from astropy.coordinates import SkyCoord
 
 from xtendsrc.errors import RegionError
 from xtendsrc.regions import formats, values
-from xtendsrc.regions.regionset import RegionSet
-from xtendsrc.regions.shapes import Shape
+from xtendsrc.regions.shapes import FramedShapes, Shape
 from xtendsrc.regions.sky import frame_rotations
 from xtendsrc.regions.values import SKY
 
@@ -65,7 +64,7 @@ class _State:
     skipped: list[str] = field(default_factory=list)
 
 
-def read_region_file(path: str | Path, frame: str = "SKY") -> RegionSet:
+def read_region_file(path: str | Path, frame: str = "SKY") -> FramedShapes:
     """Read a region file; see `RegionSet.read`.
 
     Understood are the frames icrs, fk5 (j2000), fk4 (b1950) and galactic, all brought to ICRS by astropy, and physical
@@ -96,7 +95,7 @@ def read_region_file(path: str | Path, frame: str = "SKY") -> RegionSet:
     return _finish(state, frame)
 
 
-def _finish(state: _State, pixel_frame: str) -> RegionSet:
+def _finish(state: _State, pixel_frame: str) -> FramedShapes:
     path = state.path
     for text in state.skipped:
         log.info("%s: skipped what selects nothing: %s", path, text)
@@ -112,7 +111,7 @@ def _finish(state: _State, pixel_frame: str) -> RegionSet:
     flags = [shape.exclude for shape in shapes]
     if flags != sorted(flags):
         log.warning("%s: excluded shapes are taken out of every included one, also of those after them.", path)
-    return RegionSet(frames.pop(), tuple(shapes))
+    return FramedShapes(frames.pop(), tuple(shapes))
 
 
 def _bring_to_icrs(found: list[_Parsed]) -> None:

@@ -80,9 +80,10 @@ class RegionSet:
         """
         if isinstance(x, cls):
             return x
-        from xtendsrc.regions.convert import region_set_of
+        from xtendsrc.regions.convert import shapes_of
+        from xtendsrc.regions.reader import read_region_file
 
-        return region_set_of(x, frame)
+        return cls(*shapes_of(x, frame, read_region_file))
 
     @classmethod
     def read(cls, path: str | Path, frame: str = "SKY") -> RegionSet:
@@ -103,14 +104,14 @@ class RegionSet:
         """
         from xtendsrc.regions.reader import read_region_file
 
-        return read_region_file(path, frame)
+        return cls(*read_region_file(path, frame))
 
     @classmethod
     def from_canonical(cls, x: Any) -> RegionSet:
         """Make the region that `canonical` describes."""
         from xtendsrc.regions.canonical import from_canonical
 
-        return from_canonical(x)
+        return cls(*from_canonical(x))
 
     # --- ways out -------------------------------------------------------------------------------------------------
 

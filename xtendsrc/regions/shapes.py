@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -265,3 +265,18 @@ def _in_polygon(
         inside ^= ((y >= y1) != (y >= y2)) & (distance > 0)
         on_edge |= (np.abs(distance) < _EDGE) & (y >= min(y1, y2)) & (y <= max(y1, y2))
     return inside | on_edge
+
+
+class FramedShapes(NamedTuple):
+    """Shapes and the frame they are in: what a region is made of.
+
+    Parameters
+    ----------
+    frame : str
+        ``icrs``, ``SKY`` or ``DET``.
+    shapes : tuple of Shape
+        At least one.
+    """
+
+    frame: str
+    shapes: tuple[Shape, ...]

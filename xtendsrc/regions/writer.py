@@ -16,13 +16,14 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from xtendsrc.errors import RegionError
-from xtendsrc.regions.regionset import RegionSet
+from xtendsrc.regions.reader import read_region_file
 from xtendsrc.regions.sky import frame_rotation
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-    from xtendsrc.regions.shapes import Shape
+    from xtendsrc.regions.regionset import RegionSet
+    from xtendsrc.regions.shapes import FramedShapes, Shape
 
 log = logging.getLogger("xtendsrc.regions")
 
@@ -104,7 +105,7 @@ def _sky_line(shape: Shape) -> str:
 def _compare(region: RegionSet, part: Path, path: Path) -> None:
     """Raise unless the file reads back as the region it was written from."""
     try:
-        found = RegionSet.read(part, "SKY" if region.frame == "icrs" else region.frame)
+        found = read_region_file(part, "SKY" if region.frame == "icrs" else region.frame)
         different = _difference(region, found)
     except RegionError as err:
         different = str(err)
@@ -115,7 +116,7 @@ def _compare(region: RegionSet, part: Path, path: Path) -> None:
         )
 
 
-def _difference(region: RegionSet, found: RegionSet) -> str:
+def _difference(region: RegionSet, found: FramedShapes) -> str:
     """What differs, in words; empty if nothing does."""
     if [(s.name, s.exclude) for s in region.shapes] != [(s.name, s.exclude) for s in found.shapes]:
         return f"its shapes are {[s.name for s in found.shapes]}"
@@ -128,7 +129,7 @@ def _difference(region: RegionSet, found: RegionSet) -> str:
             return f"the angle of the {meant.name} became {read.angle:g} instead of {meant.angle:g}"
         if shift[size].max() > _SHIFT[region.frame]:
             return f"a value of the {meant.name} moved by {shift[size].max():g}"
-        areas = [RegionSet(region.frame, (replace(shape, exclude=False),)).area() for shape in (meant, read)]
+        areas = [replace(region, shapes=(replace(shape, exclude=False),)).area() for shape in (meant, read)]
         if abs(areas[1] / areas[0] - 1.0) > _AREA:
             return f"the area of the {meant.name} became {areas[1]:g} instead of {areas[0]:g}"
     return ""

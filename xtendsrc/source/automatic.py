@@ -16,7 +16,7 @@ give a region of the same off-axis angle.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,6 @@ import numpy as np
 from xtendsrc.errors import BackgroundError
 from xtendsrc.instrument import CALIBRATION_SOURCES, PIXEL_ARCSEC
 from xtendsrc.regions import RegionSet, Shape
-from xtendsrc.source.background import Background, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     Discs = Sequence[tuple[float, float, float]]
     Floats = NDArray[np.float64]
 
+WINDOW_ROWS = 320
+"""A read-out strip narrower than this (DETX pixels) is treated as a window mode."""
 CIRCLES_ARCMIN = (3.0, 2.0, 1.5, 1.0)
 """Radii of background circles, the best first."""
 DISTANCE_ARCMIN = 5.0
@@ -50,6 +51,65 @@ STEP = 8.0
 
 LIGHT = "it holds light of the source itself."
 ROWS = "its rows are not the source's, and the particle background differs from row to row."
+
+
+@dataclass(frozen=True)
+class Place:
+    """A source on the detector of one data class.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        The sky grid of the observation.
+    area : tuple of Rectangle
+        What the data class reads, in DET pixels.
+    detx, dety : float
+        The source position.
+    radius : float
+        Its extraction radius in pixels.
+    extent : float
+        How far, in pixels, an extended source reaches, whatever its extraction region; 0 for a point.
+    """
+
+    geometry: Geometry
+    area: tuple[Rectangle, ...]
+    detx: float
+    dety: float
+    radius: float
+    extent: float = 0.0
+
+    @property
+    def chip(self) -> Rectangle:
+        """The read-out rectangle nearest to the source position."""
+
+        def distance(box: Rectangle) -> float:
+            dx = max(box.detx[0] - self.detx, 0.0, self.detx - box.detx[1])
+            dy = max(box.dety[0] - self.dety, 0.0, self.dety - box.dety[1])
+            return float(np.hypot(dx, dy))
+
+        return min(self.area, key=distance)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether only a strip of rows is read."""
+        first, last = self.chip.detx
+        return last - first + 1 < WINDOW_ROWS
+
+
+@dataclass(frozen=True)
+class Background:
+    """A background region and what the user should know about it.
+
+    Parameters
+    ----------
+    region : RegionSet or None
+        None for no background.
+    remarks : tuple of str
+        Sentences, which become warnings of the products.
+    """
+
+    region: RegionSet | None
+    remarks: tuple[str, ...] = ()
 
 
 def automatic(place: Place, interlopers: Discs = ()) -> Background:

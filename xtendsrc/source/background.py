@@ -5,81 +5,17 @@ See `xtendsrc.source.automatic` for how it is chosen. Nothing here reads an even
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xtendsrc.errors import BackgroundError
-from xtendsrc.instrument import PIXEL_ARCSEC, Rectangle
+from xtendsrc.instrument import PIXEL_ARCSEC
 from xtendsrc.regions import RegionSet, Shape
+from xtendsrc.source.automatic import Background, Place, automatic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from xtendsrc.instrument import Geometry
-
-WINDOW_ROWS = 320
-"""A read-out strip narrower than this (DETX pixels) is treated as a window mode."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A source on the detector of one data class.
-
-    Parameters
-    ----------
-    geometry : Geometry
-        The sky grid of the observation.
-    area : tuple of Rectangle
-        What the data class reads, in DET pixels.
-    detx, dety : float
-        The source position.
-    radius : float
-        Its extraction radius in pixels.
-    extent : float
-        How far, in pixels, an extended source reaches, whatever its extraction region; 0 for a point.
-    """
-
-    geometry: Geometry
-    area: tuple[Rectangle, ...]
-    detx: float
-    dety: float
-    radius: float
-    extent: float = 0.0
-
-    @property
-    def chip(self) -> Rectangle:
-        """The read-out rectangle nearest to the source position."""
-
-        def distance(box: Rectangle) -> float:
-            dx = max(box.detx[0] - self.detx, 0.0, self.detx - box.detx[1])
-            dy = max(box.dety[0] - self.dety, 0.0, self.dety - box.dety[1])
-            return float(np.hypot(dx, dy))
-
-        return min(self.area, key=distance)
-
-    @property
-    def windowed(self) -> bool:
-        """Whether only a strip of rows is read."""
-        first, last = self.chip.detx
-        return last - first + 1 < WINDOW_ROWS
-
-
-@dataclass(frozen=True)
-class Background:
-    """A background region and what the user should know about it.
-
-    Parameters
-    ----------
-    region : RegionSet or None
-        None for no background.
-    remarks : tuple of str
-        Sentences, which become warnings of the products.
-    """
-
-    region: RegionSet | None
-    remarks: tuple[str, ...] = ()
 
 
 def annulus(place: Place, inner: float, outer: float) -> RegionSet:
@@ -122,8 +58,6 @@ def chosen(mode: Any, place: Place, interlopers: Sequence[tuple[float, float, fl
     if mode is None or (isinstance(mode, str) and mode == "none"):
         return Background(None)
     if isinstance(mode, str) and mode == "auto":
-        from xtendsrc.source.automatic import automatic
-
         return automatic(place, interlopers)
     if isinstance(mode, tuple) and len(mode) == 2 and all(isinstance(v, (int, float)) for v in mode):
         return Background(annulus(place, float(mode[0]), float(mode[1])))

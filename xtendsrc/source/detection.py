@@ -14,17 +14,15 @@ from xtendsrc.events.quantities import arcminutes, bands
 from xtendsrc.instrument import EV_PER_CHANNEL
 from xtendsrc.measure.detect import Field, Search
 from xtendsrc.measure.sourcefit import Detections, detect
-from xtendsrc.responses.nominal import HPD_ARCMIN
 from xtendsrc.source.fielddata import PIXEL_ARCMIN, FieldData, nominal_psf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from astropy.coordinates import SkyCoord
     from astropy.table import QTable
 
     from xtendsrc.source.dataclass import DataClass
-    from xtendsrc.source.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -221,34 +219,6 @@ def interlopers_of(table: QTable, position: SkyCoord, radius: Any, within: Any =
     apart = SkyCoord(table["ra"], table["dec"]).separation(position)
     chosen = apart > radius
     return table[chosen if within is None else chosen & (apart < within)]
-
-
-def sources_of(table: QTable, radius: Any, **shared: Any) -> Iterator[Source]:
-    """Sources at detections, each with the others within half a degree as interlopers."""
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
-    from xtendsrc.source.source import ExtendedSource, PointSource
-
-    names = _different(list(table["name"]))
-    for name, row in zip(names, table, strict=True):
-        position = SkyCoord(row["ra"], row["dec"])
-        size = HPD_ARCMIN * u.arcmin if radius is None else radius
-        if radius is None and row["extended"]:
-            size = np.hypot(HPD_ARCMIN, 2 * row["extent"].to_value(u.arcmin)) * u.arcmin
-        others = interlopers_of(table, position, size, 0.6 * u.deg)
-        kind = ExtendedSource if row["extended"] else PointSource
-        yield kind(position, size, name=name, interlopers=others if len(others) else None, **shared)
-
-
-def _different(names: list[str]) -> list[str]:
-    """Names made different by letters where two are the same."""
-    seen: dict[str, int] = {}
-    out = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name}{chr(ord('a') + seen[name] - 1)}")
-    return out
 
 
 def search_archive(observations: Iterable[Any], finder: Finder, **selected: Any) -> tuple[list[QTable], dict[str, str]]:

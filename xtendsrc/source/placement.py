@@ -12,7 +12,8 @@ from xtendsrc.errors import RegionError, RequestError
 from xtendsrc.instrument import CALIBRATION_SOURCES, PIXEL_ARCSEC
 from xtendsrc.regions import RegionSet
 from xtendsrc.source.astronomy import place_of
-from xtendsrc.source.background import Background, Place, chosen
+from xtendsrc.source.automatic import Background, Place
+from xtendsrc.source.background import chosen
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

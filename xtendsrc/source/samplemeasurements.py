@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 from xtendsrc.errors import RequestError
+from xtendsrc.responses.nominal import HPD_ARCMIN
+from xtendsrc.source.detection import interlopers_of
+from xtendsrc.source.source import ExtendedSource, PointSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from astropy.table import QTable, Table
@@ -58,7 +61,7 @@ class SampleMeasurements:
         NoObservationsError
             If nothing is detected.
         """
-        from xtendsrc.source.detection import Finder, merged, search_archive, sources_of
+        from xtendsrc.source.detection import Finder, merged, search_archive
 
         shared = _shared(archive, output)
         finder, selected = Finder.taken_from(how)
@@ -221,3 +224,29 @@ def checked_index(index: Any, length: int) -> np.ndarray:
             "give a name, a number, a slice, or one bool a source.",
         )
     return array
+
+
+def sources_of(table: QTable, radius: Any, **shared: Any) -> Iterator[Source]:
+    """Sources at detections, each with the others within half a degree as interlopers."""
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+
+    names = _different(list(table["name"]))
+    for name, row in zip(names, table, strict=True):
+        position = SkyCoord(row["ra"], row["dec"])
+        size = HPD_ARCMIN * u.arcmin if radius is None else radius
+        if radius is None and row["extended"]:
+            size = np.hypot(HPD_ARCMIN, 2 * row["extent"].to_value(u.arcmin)) * u.arcmin
+        others = interlopers_of(table, position, size, 0.6 * u.deg)
+        kind = ExtendedSource if row["extended"] else PointSource
+        yield kind(position, size, name=name, interlopers=others if len(others) else None, **shared)
+
+
+def _different(names: list[str]) -> list[str]:
+    """Names made different by letters where two are the same."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name}{chr(ord('a') + seen[name] - 1)}")
+    return out

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
     from xtendsrc.registry import Registry
-    from xtendsrc.source.background import Background
+    from xtendsrc.source.automatic import Background
     from xtendsrc.source.catalogue import Catalogue
     from xtendsrc.source.dataclass import DataClass
     from xtendsrc.source.observation import Observation

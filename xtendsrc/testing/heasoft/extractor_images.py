@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import evfile, fitsfile
-from .extractor import Selected, base_header, nearest, support
+from .extractor_events import Selected, base_header, nearest, support
 
 if TYPE_CHECKING:
     from .fitsfile import HDU, Header

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from . import evfile, fitsfile
-from .extractor import Selected, base_header, short_header, support
+from .extractor_events import Selected, base_header, short_header, support
 from .extractor_images import add_channels, region_pixels, weighted_map
 from .fitsfile import HDU, FitsError, Header
 

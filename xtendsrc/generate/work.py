@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xtendsrc.engines import engine, engines
 from xtendsrc.engines.protocol import Job
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from xtendsrc.engines.protocol import Made
     from xtendsrc.generate.plan import Step
     from xtendsrc.registry import Record
+    from xtendsrc.registry.commits import Commits
 
 logger = logging.getLogger(__name__)
 
@@ -135,21 +136,27 @@ def _job(step: Step) -> Job:
 
 
 def _make(todo: list[tuple[Step, Job]], scratch: Path) -> Iterator[Outcome]:
+    """Make products one after the other, and commit together what was made within about a second."""
     if not todo:
         return
     results = iter(engine(todo[0][0].engine).make([job for _, job in todo], scratch))
-    for step, job in todo:
-        start = time.perf_counter()
-        made = next(results)
-        if isinstance(made, UnfitTaskError) and step.automatic:
-            made = _instead(step, job, made, scratch)
-        if isinstance(made, Exception):
-            yield _failed(step, made, time.perf_counter() - start)
-            continue
-        try:
-            yield _commit(step, made, start)
-        except (XtendsrcError, OSError) as error:
-            yield _failed(step, error, time.perf_counter() - start)
+    waiting: list[_HandedOver] = []
+    with todo[0][0].target.registry.commits() as commits:
+        for step, job in todo:
+            start = time.perf_counter()
+            made = next(results)
+            if isinstance(made, UnfitTaskError) and step.automatic:
+                made = _instead(step, job, made, scratch)
+            if isinstance(made, Exception):
+                yield _failed(step, made, time.perf_counter() - start)
+                continue
+            try:
+                waiting.append(_hand_over(commits, step, made, start))
+            except (XtendsrcError, OSError) as error:
+                yield _failed(step, error, time.perf_counter() - start)
+            if commits.due:
+                yield from _settled(commits, waiting)
+        yield from _settled(commits, waiting)
 
 
 def _instead(step: Step, job: Job, problem: UnfitTaskError, scratch: Path) -> Made | Exception:
@@ -185,7 +192,17 @@ def _record(step: Step, **more: Any) -> Record:
     )
 
 
-def _commit(step: Step, made: Made, start: float) -> Outcome:
+class _HandedOver(NamedTuple):
+    """A product that is being written into the output directory."""
+
+    step: Step
+    made: Path
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def _hand_over(commits: Commits, step: Step, made: Made, start: float) -> _HandedOver:
+    """Begin to commit a product; `_settled` says what became of it."""
     from xtendsrc.generate.cache import arrays_of
 
     request, path = step.request, Path(made.path)
@@ -201,12 +218,27 @@ def _commit(step: Step, made: Made, start: float) -> Outcome:
         wall_time=seconds,
     )
     _check_inputs(step, record)
-    registry = step.target.registry
-    known = registry.entry(request.key)  # a product keeps the name it has, whoever has it made again
+    known = step.target.registry.entry(request.key)  # a product keeps the name it has, whoever has it made again
     name = f"{request.obs_id}/{request.file_name(step.target.source, step.role)}"
-    registry.commit(record, path, (known.path if known is not None else "") or name, arrays_of(request.kind, path))
-    path.unlink()
-    return outcome_of(step, "made", seconds=seconds, warnings=warnings)
+    commits.add(record, path, (known.path if known is not None else "") or name, lambda: arrays_of(request.kind, path))
+    return _HandedOver(step, path, seconds, warnings)
+
+
+def _settled(commits: Commits, waiting: list[_HandedOver]) -> Iterator[Outcome]:
+    """Commit the products that wait, and empty their list."""
+    products = tuple(waiting)
+    waiting.clear()
+    results: Sequence[object]
+    try:
+        results = commits.settle()
+    except (XtendsrcError, OSError) as error:
+        results = [error] * len(products)
+    for product, result in zip(products, results, strict=True):
+        product.made.unlink(missing_ok=True)
+        if isinstance(result, Exception):
+            yield _failed(product.step, result, product.seconds)
+        else:
+            yield outcome_of(product.step, "made", seconds=product.seconds, warnings=product.warnings)
 
 
 def _check_inputs(step: Step, record: Record) -> None:

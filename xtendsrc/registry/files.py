@@ -71,11 +71,9 @@ def distinguish(fd: int, final: Path) -> os.stat_result:
     return found
 
 
-def publish(part: Path, final: Path, *, durable: bool = True) -> None:
-    """Rename a complete file to its final name, in one step, and make the rename last."""
+def publish(part: Path, final: Path) -> None:
+    """Rename a complete file to its final name, in one step; `fsync_directory` makes the rename last."""
     os.replace(part, final)  # noqa: PTH105  (the one call everything rests on, by its own name)
-    if durable:
-        fsync_directory(final.parent)
 
 
 def fsync_directory(directory: Path) -> None:
@@ -90,8 +88,8 @@ def fsync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def write_whole(final: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a file so that its name only ever shows the old or the new content."""
+def write_part(final: Path, data: bytes, *, durable: bool = True) -> Path:
+    """Write a complete file beside its final place; return where."""
     f, part = open_part(final)
     try:
         with f:
@@ -99,10 +97,22 @@ def write_whole(final: Path, data: bytes, *, durable: bool = True) -> None:
             f.flush()
             if durable:
                 os.fsync(f.fileno())
-        publish(part, final, durable=durable)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    return part
+
+
+def write_whole(final: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that its name only ever shows the old or the new content."""
+    part = write_part(final, data, durable=durable)
+    try:
+        publish(part, final)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if durable:
+        fsync_directory(final.parent)
 
 
 def set_aside(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from xtendsrc.errors import RegistryError
 from xtendsrc.registry import adopt, files, fitsstamp, productfile
@@ -182,40 +182,11 @@ class Holdings:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    def commit(self, entry: Entry, made: Path, arrays: Mapping[str, np.ndarray]) -> Entry:
-        """Stamp a copy of ``made`` and give it its final name: the commit. Then write its HDF5 file."""
-        final = self.layout.root / entry.path
-        self.sweep(final.parent)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        f, part = files.open_part(final)
-        try:
-            with f:
-                entry = self._write_part(f, entry, made)
-            details = productfile.product_bytes(entry, arrays)
-            begin = {"op": "begin", "key": entry.key, "path": entry.path, "seq": entry.seq}
-            self.session.record([begin], durable=False)
-            files.publish(part, final, durable=self.durable)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        self._write(self.layout.product(entry.key), details)
-        return entry
-
-    def _write_part(self, f: BinaryIO, entry: Entry, made: Path) -> Entry:
-        datasum = fitsstamp.stamp(made, f, entry)
-        f.flush()
-        found = files.distinguish(f.fileno(), self.layout.root / entry.path)
-        if self.durable:
-            os.fsync(f.fileno())
-        return replace(entry, size=found.st_size, mtime_ns=found.st_mtime_ns, datasum=datasum)
-
     def write_details(self, entry: Entry, arrays: Mapping[str, np.ndarray]) -> None:
         """Write a product's (or failure's) HDF5 file."""
         failed = entry.status == "failed"
         path = self.layout.failure(entry.key) if failed else self.layout.product(entry.key)
-        self._write(path, productfile.product_bytes(entry, arrays))
-
-    def _write(self, path: Path, data: bytes) -> None:
+        data = productfile.product_bytes(entry, arrays)
         with files.os_errors(f"Writing {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_whole(path, data, durable=self.durable)

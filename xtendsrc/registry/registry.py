@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.errors import RegistryError
-from xtendsrc.registry import adopt, files, fingerprint, locks, maintenance, productfile, store
+from xtendsrc.registry import adopt, commits, fingerprint, locks, maintenance, productfile, store
 from xtendsrc.registry.holdings import Holdings, put
-from xtendsrc.registry.layout import Layout, checked_key, checked_relative
+from xtendsrc.registry.layout import Layout, checked_key
 from xtendsrc.registry.record import Entry, Record, Status, what_changed
 from xtendsrc.registry.session import Session
 from xtendsrc.registry.table import as_table
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from astropy.table import Table
 
+    from xtendsrc.registry.commits import Commits
     from xtendsrc.registry.fingerprint import Fingerprint
     from xtendsrc.registry.index import Row
 
@@ -223,14 +224,12 @@ class Registry:
             If the file is not complete FITS.
         """
         self._must_write()
-        checked_key(record.key)
-        relative = checked_relative(relative)
-        created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = Entry(**record.values(), path=relative, created=created, seq=self._session.next_seq())
-        with files.os_errors(f"Writing the product {self.root / relative}"):
-            entry = self._holdings.commit(entry, Path(made), arrays or {})
-        self._session.record([put(entry)])
-        return entry
+        return commits.commit(self._holdings, record, Path(made), relative, arrays or {})
+
+    def commits(self) -> Commits:
+        """Return a ``with`` statement's way to commit products together: durable once for all, not for each."""
+        self._must_write()
+        return commits.Commits(self._holdings)
 
     def fail(self, record: Record, reason: str, log: str = "") -> Entry:
         """Remember that a product could not be made, with the reason and what the tasks wrote.

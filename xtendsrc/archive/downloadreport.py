@@ -18,7 +18,7 @@ Result = Literal["fetched", "present", "failed", "refused"]
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
-    """What became of one file, or of a whole observation if ``path`` is empty.
+    """Outcome of one file, or of a whole observation if ``path`` is empty.
 
     ``result`` is ``fetched``, ``present`` (there before, nothing was fetched), ``failed`` or ``refused`` (proprietary);
     ``resumed`` counts bytes of an earlier attempt that were kept.
@@ -36,7 +36,7 @@ class FileOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadPlan:
-    """What a download will bring.
+    """Plan of a download: files, sizes, problems.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class DownloadPlan:
 
     @property
     def table(self) -> Table:
-        """One row an observation: files and bytes, those to fetch, and the problem if there is one."""
+        """Table with one row for each observation: files and bytes, those to fetch, and the problem if there is one."""
         from astropy.table import Table
 
         rows = []
@@ -102,7 +102,7 @@ class DownloadPlan:
 
 @dataclass(frozen=True)
 class DownloadReport:
-    """What became of a download.
+    """Outcome of a download.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class DownloadReport:
 
     @property
     def table(self) -> Table:
-        """One row a file: result, size, bytes resumed, checks, SHA-256, the reason of a failure."""
+        """Table with one row for each file: result, size, bytes resumed, checks, SHA-256, the reason of a failure."""
         from astropy.table import Table
 
         names = ("obs_id", "path", "result", "size", "resumed", "checks", "sha256", "reason")
@@ -172,12 +172,12 @@ class DownloadReport:
 
 
 def sentence(outcome: FileOutcome) -> str:
-    """Say what became of a file that did not come."""
+    """Return a sentence about a file that was not downloaded."""
     return f"{outcome.obs_id}{'/' if outcome.path else ''}{outcome.path}: {outcome.reason}"
 
 
 def human(size: float) -> str:
-    """Say a number of bytes: ``3.2 GB``."""
+    """Return a number of bytes as text: ``3.2 GB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(size) < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

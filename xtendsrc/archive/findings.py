@@ -62,7 +62,7 @@ class Collector:
 
     @contextmanager
     def guard(self, subject: str) -> Iterator[None]:
-        """Turn an error of a check into a finding, so that the other checks go on."""
+        """Convert an error of a check into a finding, so that the other checks go on."""
         try:
             yield
         except XtendsrcError as error:

@@ -69,7 +69,7 @@ def inspect(path: str | Path, output: str | Path | None = None, events: str = CL
 
 
 def inspect_files(files: ObservationFiles) -> list[Finding]:
-    """What is missing, encrypted or called otherwise."""
+    """Findings about files that are missing, encrypted or named differently."""
     to = Collector(str(files.path))
     for role, consequence in MISSING.items():
         if role not in files.auxiliary:

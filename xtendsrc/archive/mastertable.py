@@ -85,12 +85,12 @@ def master_table(endpoints: Endpoints, *, offline: bool, max_age: timedelta) -> 
 
 
 def age(table: Table) -> timedelta:
-    """How long ago a table was asked for."""
+    """Age of a table."""
     return datetime.now(UTC) - datetime.fromisoformat(table.meta["fetched"])
 
 
 def told(span: timedelta) -> str:
-    """Say an age in words: ``3 min``, ``5 h``, ``2 d``."""
+    """Return an age in words: ``3 min``, ``5 h``, ``2 d``."""
     seconds = span.total_seconds()
     if seconds < 90:
         return f"{max(seconds, 0):.0f} s"
@@ -133,7 +133,7 @@ def _session() -> Any:
 
 
 def asking(endpoints: Endpoints, question: Any) -> Any:
-    """Put a question to HEASARC, again if the answer breaks off; errors of all layers become one.
+    """Query HEASARC, with retries if the answer breaks off; errors of all layers become one.
 
     Parameters
     ----------

@@ -96,11 +96,11 @@ class ObservationTable:
 
     @property
     def age(self) -> str:
-        """How long ago HEASARC was asked, in words."""
+        """Age of the answer of HEASARC, in words."""
         return told(age(self.table)) if "fetched" in self.table.meta else "unknown"
 
     def public_date(self, obs_id: str) -> str:
-        """Say when an observation becomes public: a date, or ``not set``."""
+        """Return the date on which an observation becomes public, or ``not set``."""
         value = self[obs_id].table["public_date"][0]
         return "not set" if value is np.ma.masked else _day(float(value))
 

@@ -46,7 +46,7 @@ class NotThereError(ArchiveError):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How patient a transfer is.
+    """Timeouts and retries of a transfer.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Host(Protocol):
 
 
 def patterns_of(what: str | Sequence[str]) -> tuple[str, ...]:
-    """Turn a selection into patterns of paths below the directory of an ObsID, in which ``*`` also matches ``/``.
+    """Convert a selection into patterns of paths below the directory of an ObsID, in which ``*`` also matches ``/``.
 
     Raises
     ------

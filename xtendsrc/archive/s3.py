@@ -127,7 +127,7 @@ class BucketHost:
 
     @contextmanager
     def _errors(self, where: str) -> Iterator[None]:
-        """Turn boto3's errors into ours."""
+        """Convert boto3's errors into ours."""
         from botocore.exceptions import BotoCoreError, ClientError
         from urllib3.exceptions import HTTPError
 

@@ -28,7 +28,7 @@ CORRUPT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """How a file came.
+    """Outcome of one transfer.
 
     Attributes
     ----------

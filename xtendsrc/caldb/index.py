@@ -78,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """What is looked for in an index; ``-`` stands for anything.
+    """Query of an index; ``-`` stands for anything.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ class Place:
 
     @property
     def record(self) -> dict[str, dict[str, Any]]:
-        """What was fetched, by path below the root; empty for a directory.
+        """Record of fetched files, by path below the root; empty for a directory.
 
         Raises
         ------

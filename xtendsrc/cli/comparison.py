@@ -26,7 +26,7 @@ EDGES = (0.4, 0.6, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0
 
 @dataclass(frozen=True)
 class Difference:
-    """How two responses differ in one energy band.
+    """Difference of two responses in one energy band.
 
     Attributes
     ----------

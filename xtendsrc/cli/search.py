@@ -71,7 +71,7 @@ def _written(write: Callable[[], None], path: str) -> None:
 
 
 def target_of(words: list[str]) -> Any:
-    """Turn words into a position, a name, or None: numbers and sexagesimal angles are a position."""
+    """Convert words into a position, a name, or None: numbers and sexagesimal angles are a position."""
     from astropy.coordinates import SkyCoord
 
     text = " ".join(" ".join(words).replace(",", " ").split())

@@ -169,7 +169,7 @@ class EventList:
 
     @cached_property
     def good(self) -> np.ndarray:
-        """Which events lie inside the GTIs, bool."""
+        """Boolean mask of the events inside the GTIs."""
         good = self.gti.contains(self.times)
         good.flags.writeable = False
         return good

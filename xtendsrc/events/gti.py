@@ -187,7 +187,7 @@ class GTI:
         return GTI(self.stop[:-1], self.start[1:])
 
     def contains(self, t: ArrayLike) -> np.ndarray:
-        """Which times are good; both ends of an interval belong to it.
+        """Return a boolean mask of good times; both ends of an interval belong to it.
 
         Parameters
         ----------

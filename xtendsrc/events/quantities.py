@@ -23,7 +23,7 @@ def selection(
     grades: Iterable[int] | None = None,
     default_kev: tuple[float, float] | None = None,
 ) -> Selection:
-    """Turn a band, good time intervals and grades into a `Selection`.
+    """Convert a band, good time intervals and grades into a `Selection`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def _channel_pair(channels: Any) -> tuple[int, int]:
 
 
 def bands(energy: Any, channels: Any) -> list[dict[str, Any]]:
-    """Turn one or several bands into a list of keyword arguments for `selection`.
+    """Convert one or several bands into a list of keyword arguments for `selection`.
 
     ``energy`` may be a Quantity of shape (2,) or (n, 2), or a list of pairs; ``channels`` one pair or a list of pairs.
     """
@@ -105,7 +105,7 @@ def several(value: Any) -> list[Any]:
 
 
 def good_time(gti: Any) -> GTI:
-    """Turn good time intervals, however given, into a `xtendsrc.GTI`.
+    """Convert good time intervals, however given, into a `xtendsrc.GTI`.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _second(value: Any) -> float:
 
 
 def number(name: str, value: Any, next_step: str) -> float:
-    """Turn a number of any type into a float; text is no number.
+    """Convert a number of any type into a float; text is no number.
 
     Raises
     ------
@@ -209,12 +209,12 @@ def number(name: str, value: Any, next_step: str) -> float:
 
 
 def start_second(start: Any) -> float | None:
-    """Turn the start of a light curve, mission seconds or a Time, into mission seconds."""
+    """Convert the start of a light curve, mission seconds or a Time, into mission seconds."""
     return None if start is None else _second(start)
 
 
 def seconds(value: Any) -> float:
-    """Turn a time with its unit into seconds.
+    """Convert a time with its unit into seconds.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def seconds(value: Any) -> float:
 
 
 def arcminutes(value: Any) -> float:
-    """Turn an angle with its unit into arcminutes."""
+    """Convert an angle with its unit into arcminutes."""
     return _value(value, "arcmin", "2 * u.arcmin")
 
 

@@ -19,7 +19,7 @@ EPOCH: dict[str, Any] = {"MJDREFI": 58484, "MJDREFF": 8.007407407410000e-04, "TI
 
 
 def mission_time(seconds: Any, header: Mapping[str, Any] | None = None) -> Time:
-    """Turn mission seconds into absolute times.
+    """Convert mission seconds into absolute times.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def mission_time(seconds: Any, header: Mapping[str, Any] | None = None) -> Time:
 
 
 def mission_seconds(time: Time, header: Mapping[str, Any] | None = None) -> Any:
-    """Turn absolute times into mission seconds; the inverse of `mission_time`."""
+    """Convert absolute times into mission seconds; the inverse of `mission_time`."""
     epoch = _epoch(header)
     return (getattr(time, epoch.scale) - epoch).to_value("sec")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Goodness:
-    """How a statistic compares with those of simulated data.
+    """Goodness of fit: a statistic compared with those of simulated data.
 
     Attributes
     ----------

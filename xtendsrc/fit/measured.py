@@ -61,7 +61,7 @@ class FittedParameter:
 
     @property
     def state(self) -> str:
-        """What a table says of it: ``frozen``, ``= expression``, ``at limit``, ``unconstrained`` or nothing."""
+        """State in tables: ``frozen``, ``= expression``, ``at limit``, ``unconstrained`` or empty."""
         if self.tied:
             return f"= {self.tied}"
         if self.frozen:

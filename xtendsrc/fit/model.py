@@ -122,7 +122,7 @@ class Model:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the numbers depend on besides the parameters, as plain values to be recorded."""
+        """Settings on which the numbers depend besides the parameters, as plain values to be recorded."""
         tables = {leaf.label: tablemodel.identity(leaf.component.table) for leaf in self.leaves if leaf.component.table}
         plasma = any(leaf.component.name in PLASMA | needing_tables() for leaf in self.leaves)
         return {
@@ -133,7 +133,7 @@ class Model:
 
     @property
     def engines(self) -> dict[str, tuple[str, ...]]:
-        """Which engines know each component."""
+        """Engines that know each component."""
         return {leaf.label: leaf.component.engines for leaf in self.leaves}
 
     def __str__(self) -> str:

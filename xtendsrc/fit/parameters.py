@@ -138,7 +138,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user says of the parameters.
+    """Choices of a user about the parameters.
 
     Attributes
     ----------

@@ -93,7 +93,7 @@ class FitResult:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know before using the numbers: no convergence, parameters at limits, nominal response."""
+        """Warnings to heed before using the numbers: no convergence, parameters at limits, nominal response."""
         said = [] if self.converged else [f"The fit did not converge: {self.message or 'reason unknown'}."]
         for parameter in self.parameters.values():
             if parameter.free and parameter.state:

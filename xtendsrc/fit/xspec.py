@@ -52,7 +52,7 @@ ERROR_MARKS = ("***Error", "Error:", "Exception:", "XSPEC Error", "terminate cal
 
 @dataclass(frozen=True)
 class XspecRunner:
-    """How XSPEC is started.
+    """Command and time limit with which XSPEC is started.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class XspecRunner:
 
 @dataclass(frozen=True, eq=False)
 class XspecPlan:
-    """What XSPEC would be told for a fit: to be read, written down, or run elsewhere.
+    """Script of a fit for XSPEC: to be read, written to files, or run elsewhere.
 
     Attributes
     ----------

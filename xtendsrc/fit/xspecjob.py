@@ -72,12 +72,12 @@ class Place:
 
     @property
     def reference(self) -> str:
-        """How expressions refer to it."""
+        """Name by which expressions refer to it."""
         return f"{self.label}:p{self.number}" if self.label else f"p{self.number}"
 
     @property
     def spoken(self) -> str:
-        """How commands refer to it."""
+        """Name by which commands refer to it."""
         return f"{self.label}:{self.number}" if self.label else str(self.number)
 
     @property

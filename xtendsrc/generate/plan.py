@@ -106,7 +106,7 @@ class Plan:
         return [s for s in self.steps.values() if s.engine or s.problem]
 
     def table(self) -> Table:
-        """One row a product that would be made, with the reason."""
+        """Table with one row for each product that would be made, with the reason."""
         from astropy.table import Table
 
         rows = [
@@ -377,7 +377,7 @@ def _other_maker(request: Request, target: Target, preferred: str) -> str:
 
 
 def flatten(things: Iterable[object]) -> list[Product]:
-    """Turn products and collections of products, nested or not, into one list.
+    """Convert products and collections of products, nested or not, into one list.
 
     What is made from several products when it is asked for, such as a joint fit, is its ``parts``.
 

@@ -39,7 +39,7 @@ XTEND_CALDB = re.compile(r"xtd(\d{8})")
 
 @dataclass(frozen=True, kw_only=True)
 class Processing:
-    """How observations are processed.
+    """Options of the processing of observations.
 
     Attributes
     ----------

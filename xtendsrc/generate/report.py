@@ -17,7 +17,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one product.
+    """Outcome of one product.
 
     ``result`` is ``made``, ``ready`` (there before, nothing was done) or ``failed``; ``seconds`` is its share of the
     wall time of the job it was made in.
@@ -69,7 +69,7 @@ class Report:
 
     @property
     def table(self) -> Table:
-        """One row a product: what became of it, the engine, seconds, the reason of a failure, its log."""
+        """Table with one row for each product: its outcome, the engine, seconds, the reason of a failure, its log."""
         from astropy.table import Table
 
         names = ("source", "obs_id", "dataclass", "product", "result", "engine", "seconds", "reason", "log", "key")

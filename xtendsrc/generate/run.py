@@ -85,7 +85,7 @@ def compute(
 
 
 def plan(*products: Any, engine: str = "auto", force: bool = False) -> Table:
-    """Say what `compute` would do, and why, without doing it.
+    """Return what `compute` would do, and why, without doing it.
 
     Returns
     -------

@@ -67,7 +67,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Search:
-    """How to look for sources.
+    """Parameters of a search for sources.
 
     Parameters
     ----------

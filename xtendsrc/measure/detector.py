@@ -93,7 +93,7 @@ class Detector:
 
     @property
     def good(self) -> np.ndarray:
-        """Which pixels are exposed at all."""
+        """Boolean mask of the pixels that are exposed at all."""
         good = self.codes == GOOD
         found: np.ndarray = good if self.mask_calibration else good | (self.codes == CALIBRATION)
         return found

@@ -146,7 +146,7 @@ class Levels:
 
 
 def rates(on: ArrayLike, off: ArrayLike, scale: ArrayLike, effective: ArrayLike, levels: Levels | None = None) -> Rates:
-    """Turn counts in apertures and in background regions into rates with intervals and upper limits.
+    """Return rates with intervals and upper limits from counts in apertures and background regions.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def _solve(
 
 @dataclass(frozen=True)
 class Threshold:
-    """What counts as a detection, and how often a source of the limiting rate shall be one.
+    """Threshold of a detection, and how often a source at the limiting rate is detected.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ MOST_DISTANCES = 1000
 
 @dataclass(frozen=True)
 class Picture:
-    """What a profile is made from.
+    """Images from which a profile is made.
 
     Parameters
     ----------

@@ -287,7 +287,7 @@ class Product:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """How the product was made: engine, versions, calls, parameters, inputs, times.
+        """Provenance of the product: engine, versions, calls, parameters, inputs, times.
 
         Raises
         ------
@@ -301,7 +301,7 @@ class Product:
 
     @property
     def log(self) -> str:
-        """What the tasks printed while they made (or failed to make) the product; empty for the native engine."""
+        """Output of the tasks that made (or failed to make) the product; empty for the native engine."""
         entry = self.target.registry.entry(self.key)
         return entry.log if entry is not None else ""
 

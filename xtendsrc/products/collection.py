@@ -76,7 +76,7 @@ class Products(Sequence[P]):
 
     @property
     def table(self) -> Table:
-        """One row a product: source, ObsID, data class, what it is, status and why, key."""
+        """Table with one row for each product: source, ObsID, data class, what it is, status and why, key."""
         from astropy.table import Table
 
         rows = [(p.source, p.obs_id, p.dataclass, p.kind, p.request.label, *p._status(), p.key) for p in self._products]

@@ -40,7 +40,7 @@ GROUP = "xtendsrc.kinds"
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What the package knows of one kind of product. Import paths are ``package.module:name``.
+    """Descriptor of one kind of product. Import paths are ``package.module:name``.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ class Request:
 
     @property
     def words(self) -> str:
-        """What the product is, for a heading: ``net light curve, 0.5-10 keV, bins of 200 s``."""
+        """Description of the product for a heading: ``net light curve, 0.5-10 keV, bins of 200 s``."""
         asked = (self, *self.needs().values())
 
         def stated(name: str) -> Any:

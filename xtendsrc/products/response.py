@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Response(Product):
-    """What RMF and ARF share: model energies, and whether they are calibrated."""
+    """Base of RMF and ARF: model energies, and whether they are calibrated."""
 
     @property
     def energies(self) -> Quantity:

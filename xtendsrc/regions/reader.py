@@ -115,7 +115,7 @@ def _finish(state: _State, pixel_frame: str) -> FramedShapes:
 
 
 def _bring_to_icrs(found: list[_Parsed]) -> None:
-    """Turn the places of all shapes on the sky into ICRS degrees, those of one frame at once."""
+    """Convert the places of all shapes on the sky into ICRS degrees, those of one frame at once."""
     for frame in {parsed.frame for parsed in found if parsed.frame in SKY}:
         these = [parsed for parsed in found if parsed.frame == frame]
         flat = np.array([value for parsed in these for value in parsed.places]).reshape(-1, 2)

@@ -250,7 +250,7 @@ class RegionSet:
     # --- on pixels ------------------------------------------------------------------------------------------------
 
     def mask(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.bool_]:
-        """Which points lie in the region, by extractor's rules.
+        """Return a boolean mask of the points in the region, by extractor's rules.
 
         Included shapes own their edges (both edges of a ring), excluded ones too; values are compared as they are,
         never rounded. With excluded shapes only, everything else is inside.
@@ -269,7 +269,7 @@ class RegionSet:
         return pixels.mask(self.shapes, x, y)
 
     def contains_sky(self, coord: SkyCoord, wcs: WCS | None = None) -> NDArray[np.bool_]:
-        """Which sky positions lie in the region.
+        """Return a boolean mask of the sky positions in the region.
 
         Parameters
         ----------
@@ -285,7 +285,7 @@ class RegionSet:
         return self.to_pixels(wcs).mask(x, y)
 
     def image_mask(self, limits: Limits | None = None, binning: int = 1) -> NDArray[np.bool_]:
-        """Which pixels of an image have their centre in the region.
+        """Return a boolean mask of the pixels of an image whose centre is in the region.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ _STEP = 1e-3
 
 
 def shapes_to_pixels(shapes: Sequence[Shape], wcs: WCS) -> tuple[Shape, ...]:
-    """Turn shapes in ICRS degrees into ones in 1-based pixels of `wcs`, all at once.
+    """Convert shapes in ICRS degrees into ones in 1-based pixels of `wcs`, all at once.
 
     Centres and vertices follow the projection exactly, sizes the pixel scale of the grid (as HEASoft does for square
     pixels), angles the direction of North at the place of the shape.
@@ -63,19 +63,19 @@ def shapes_to_pixels(shapes: Sequence[Shape], wcs: WCS) -> tuple[Shape, ...]:
 
 
 def shape_to_sky(shape: Shape, wcs: WCS) -> Shape:
-    """Turn a shape in 1-based pixels of `wcs` into one in ICRS degrees: the inverse of `shapes_to_pixels`."""
+    """Convert a shape in 1-based pixels of `wcs` into one in ICRS degrees: the inverse of `shapes_to_pixels`."""
     ra, dec = pixel_to_world(*_places(shape), wcs)
     north, handed = _north(ra[:1], dec[:1], wcs) if shape.turns else (np.array([90.0]), 1.0)
     return _moved(shape, ra, dec, pixel_scale(wcs), 90.0 + handed * (shape.angle - float(north[0])))
 
 
 def det_to_sky(shape: Shape, geometry: Geometry) -> Shape:
-    """Turn a shape in DET pixels into one in SKY pixels, for the nominal pointing; the grids have one scale."""
+    """Convert a shape in DET pixels into one in SKY pixels, for the nominal pointing; the grids have one scale."""
     return _moved(shape, *geometry.det_to_sky(*_places(shape)), 1.0, shape.angle + geometry.pa_nom)
 
 
 def sky_to_det(shape: Shape, geometry: Geometry) -> Shape:
-    """Turn a shape in SKY pixels into one in DET pixels: the inverse of `det_to_sky`."""
+    """Convert a shape in SKY pixels into one in DET pixels: the inverse of `det_to_sky`."""
     return _moved(shape, *geometry.sky_to_det(*_places(shape)), 1.0, shape.angle - geometry.pa_nom)
 
 

@@ -37,7 +37,7 @@ _NEXT = {
 
 @contextmanager
 def os_errors(doing: str) -> Iterator[None]:
-    """Turn an `OSError` into a `RegistryError` that says what was being done and what to do next."""
+    """Convert an `OSError` into a `RegistryError` that says what was being done and what to do next."""
     try:
         yield
     except RegistryError:

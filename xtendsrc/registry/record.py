@@ -191,7 +191,7 @@ def state_of(fingerprints: Mapping[str, str], needs: Mapping[str, str], schema: 
 
 
 def what_changed(stored: Mapping[str, str], now: Mapping[str, str] | None) -> str:
-    """Say in words which inputs differ between a stored product and now."""
+    """Return in words which inputs differ between a stored product and now."""
     if now is None:
         return "its inputs, the algorithm or the calibration changed since it was made"
     changed = sorted(n for n in stored if n in now and stored[n] != now[n])

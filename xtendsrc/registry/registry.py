@@ -119,7 +119,7 @@ class Registry:
         return self._holdings.entry(row) or row.entry()
 
     def status(self, key: str, state: str, inputs: Mapping[str, str] | None = None) -> Status:
-        """Say whether a product is there and made from what is there now.
+        """Return whether a product is up to date with its inputs, and the reason if not.
 
         Parameters
         ----------

@@ -60,7 +60,7 @@ class ExposureBins:
 
     @property
     def repeats(self) -> Integers:
-        """How often the tracer takes each bin: as many times as its exposure exceeds the mean, at least once."""
+        """Number of times the tracer uses each bin: as many times as its exposure exceeds the mean, at least once."""
         return np.maximum((self.fraction * len(self.fraction) + 0.5).astype(np.int64), 1)
 
     @property

@@ -158,7 +158,7 @@ class Conditions:
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """How the tree is written.
+    """Options for writing the tree.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ PROBES = 200_000
 
 
 def source_truth(source: Source, sky: Sky, frames: Frames, seed: int) -> dict[str, Any]:
-    """Where a source lies and what it should give in the cleaned file of one data class.
+    """Place of a source, and its expected counts, in the cleaned file of one data class.
 
     Returns
     -------

@@ -110,7 +110,7 @@ class SkyObject:
     # --- observations --------------------------------------------------------------------------------------------
 
     def info(self) -> QTable:
-        """Where the source falls in each data class that holds it, without reading events.
+        """Return the place of the source in each data class that holds it, without reading events.
 
         Returns
         -------

@@ -38,7 +38,7 @@ def annulus(place: Place, inner: float, outer: float) -> RegionSet:
 
 
 def chosen(mode: Any, place: Place, interlopers: Sequence[tuple[float, float, float]] = ()) -> Background:
-    """Turn the ``background=`` argument of a source method into a region.
+    """Return the region that the ``background=`` argument of a source method means.
 
     Parameters
     ----------

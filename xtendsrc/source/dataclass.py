@@ -78,7 +78,7 @@ class DataClass(RawProducts, DataClassMeasurements):
 
     @property
     def configuration(self) -> DataClassCode:
-        """What the code says: CCDs, window, burst, frame time."""
+        """Configuration that the code stands for: CCDs, window, burst, frame time."""
         return DataClassCode.parse(self.code)
 
     @property

@@ -38,7 +38,7 @@ SAME_ARCMIN = 0.4
 
 @dataclass(frozen=True, kw_only=True)
 class Finder:
-    """How `DataClass.detect` looks for sources.
+    """Options of `DataClass.detect`.
 
     Parameters
     ----------

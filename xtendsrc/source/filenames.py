@@ -12,7 +12,7 @@ LONGEST = 80
 
 
 def safe_name(name: str) -> str:
-    """Turn a source name into a file name.
+    """Convert a source name into a file name.
 
     Letters of every script are kept; separators, blanks and control characters become ``_``; the result never starts
     with a dot or a dash and is at most 80 bytes. A name that had to be changed beyond its blanks ends in eight

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SourceFits(SourceProducts):
-    """What a source does with the spectra of all its data classes together."""
+    """Methods of a source that fit the spectra of all its data classes together."""
 
     def fit(
         self,
@@ -55,7 +55,7 @@ class SourceFits(SourceProducts):
 
 
 class SampleFits:
-    """What a sample does with the spectra of each of its sources."""
+    """Methods of a sample that fit the spectra of each of its sources."""
 
     if TYPE_CHECKING:
 

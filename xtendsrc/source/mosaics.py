@@ -96,7 +96,7 @@ class Mosaic:
 
     @property
     def title(self) -> str:
-        """What it is made of, in a line."""
+        """Title in one line."""
         different = tuple(dict.fromkeys(self.parts))
         return f"mosaic of {', '.join(different)}" if len(different) < 4 else f"mosaic of {len(self.parts)} images"
 

@@ -87,7 +87,7 @@ class Observation(RawProducts):
 
     @cached_property
     def pointing(self) -> SkyCoord:
-        """Where the optical axis points, by the first data class whose header says so."""
+        """Pointing of the optical axis, from the first data class whose header has it."""
         first: XtendsrcError | None = None
         for dc in self.dataclasses.values():
             try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def place(source: Source, dc: DataClass) -> Place:
-    """Say where the source lies on the detector.
+    """Return the place of the source on the detector.
 
     Raises
     ------

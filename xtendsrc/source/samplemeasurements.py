@@ -169,7 +169,7 @@ class SampleMeasurements:
         return sample_photometry(_sample(self), **options)
 
     def table(self, columns: Sequence[str] | None = None, **options: Any) -> Table:
-        """One row a source.
+        """Table with one row for each source.
 
         Parameters
         ----------

@@ -191,7 +191,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
 
     @property
     def extent(self) -> Quantity:
-        """How far the source itself reaches: nothing for a point."""
+        """Extent of the source itself: zero for a point."""
         import astropy.units as u
 
         return 0 * u.arcmin

@@ -76,7 +76,7 @@ class SurfaceProfile:
 
     @cached_property
     def table(self) -> QTable:
-        """One row an annulus."""
+        """Table with one row for each annulus."""
         from astropy.table import QTable
 
         table = QTable()
@@ -159,7 +159,7 @@ class SurfaceFit:
 
     @property
     def table(self) -> QTable:
-        """One row a parameter."""
+        """Table with one row for each parameter."""
         from astropy.table import QTable
 
         names = list(self.result.values)
@@ -192,7 +192,7 @@ def _quantity(values: Any, unit: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileOptions:
-    """What a profile is made of.
+    """Options of a profile.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class Picture:
         return across, up
 
     def to_axes(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Turn unbinned 1-based pixel coordinates into those of the axes."""
+        """Convert unbinned 1-based pixel coordinates into those of the axes."""
         x, y = np.asarray(x, float), np.asarray(y, float)
         if self.frame == "DET":
             return x, y

@@ -36,7 +36,7 @@ _UNFILTERED = re.compile(r"xa(?P<obsid>\d{9})xtd_p\d(?P<dataclass>[0-9a-z]{8})_u
 
 @dataclass(frozen=True)
 class Processed:
-    """What a reprocessing gave.
+    """Result of a reprocessing.
 
     Attributes
     ----------

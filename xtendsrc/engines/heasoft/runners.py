@@ -41,14 +41,14 @@ _READY_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Execution:
-    """How a task ended: its code (negative: the signal that killed it) and everything it printed."""
+    """End of a task: its code (negative: the signal that killed it) and everything it printed."""
 
     returncode: int
     output: str
 
 
 class Runner(Protocol):
-    """What both runners offer."""
+    """Protocol of both runners."""
 
     name: str
 

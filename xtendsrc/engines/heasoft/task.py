@@ -51,7 +51,7 @@ own, a fresh directory."""
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """What to run, and with which files.
+    """Call of a task: what to run, and with which files.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """What a task did.
+    """Result of a task.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ class Workspace:
 
     @property
     def log(self) -> Path:
-        """What the task printed."""
+        """Output that the task printed."""
         return self.root / "log"
 
     def link(self, name: str, target: str | os.PathLike[str]) -> None:

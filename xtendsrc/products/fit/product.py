@@ -169,7 +169,7 @@ class Fit(Product):
 
     @property
     def statistic_name(self) -> str:
-        """Which statistic it is."""
+        """Name of the statistic."""
         return self.result.statistic_name
 
     @property
@@ -184,7 +184,7 @@ class Fit(Product):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to know before using the numbers: no convergence, parameters at limits, a nominal response."""
+        """Warnings to heed before using the numbers: no convergence, parameters at limits, a nominal response."""
         return self.result.warnings
 
     @property

@@ -94,7 +94,7 @@ class ImageLike(Product):
         return self.data[row, column]
 
     def mask(self, region: Any) -> np.ndarray:
-        """Tell which pixels have their centre in a region.
+        """Return a boolean mask of the pixels whose centre is in a region.
 
         Parameters
         ----------

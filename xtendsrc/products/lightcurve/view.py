@@ -164,7 +164,7 @@ class _TimeAxis:
         self.zero = float((self.start - mission_time(0.0, self.header)).to_value("s"))
 
     def of(self, seconds: np.ndarray) -> Any:
-        """Turn mission seconds into positions on the axis."""
+        """Convert mission seconds into positions on the axis."""
         if self.scale == "mission":
             return seconds
         if self.scale in ("hours", "seconds"):
@@ -175,7 +175,7 @@ class _TimeAxis:
         return time.mjd if self.scale == "mjd" else time.datetime64
 
     def label(self, ax: Axes) -> None:
-        """Say what the axis shows."""
+        """Set the label of the axis."""
         start = self.start.utc.isot[:19]
         names = {
             "hours": f"Hours since {start} UTC",

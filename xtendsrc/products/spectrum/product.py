@@ -236,7 +236,7 @@ class Spectrum(Product):
 
     @property
     def background_scale(self) -> np.ndarray:
-        """What background counts are multiplied with to be subtracted, (channels,).
+        """Factor by which background counts are scaled before subtraction, (channels,).
 
         The ratio of exposure x BACKSCAL x AREASCAL of the source to that of the background; NaN in channels of bad
         quality without such scales.

@@ -19,7 +19,7 @@ from xtendsrc.events.fitsfile import open_fits
 from xtendsrc.events.gti import GTI
 from xtendsrc.measure.detector import detector_of
 from xtendsrc.measure.ehk import read_attitude
-from xtendsrc.products.image.native import Grid, count, flat_index
+from xtendsrc.measure.grid import Grid, count, flat_index
 
 
 def card(path, key, value, extension="EVENTS"):

@@ -125,6 +125,31 @@ class EventList:
                 self._cache[key] = values
             return self._cache[key]
 
+    @property
+    def piece_rows(self) -> tuple[int, ...]:
+        """Number of events of every piece."""
+        return tuple(table.rows for table in self._tables)
+
+    def part(self, name: str, piece: int, rows: slice) -> np.ndarray:
+        """Values of a column in some rows of one piece, read from the file and not kept.
+
+        Parameters
+        ----------
+        name : str
+            Column name, in any case.
+        piece : int
+            Number of the piece, from 0.
+        rows : slice
+            Rows of this piece, without a step.
+        """
+        return self._open()[piece].column(self._tables[piece], name, rows)
+
+    def part_times(self, piece: int, rows: slice) -> np.ndarray:
+        """Event times (see `times`) in some rows of one piece, neither kept nor compared with the file's span."""
+        times = self.part("TIME", piece, rows).astype(np.float64, copy=False)
+        times += time_shift(self._tables[piece].header, self.paths[piece])
+        return times
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.upper() in self._tables[0].columns
 
@@ -162,7 +187,7 @@ class EventList:
         at = 0
         for path, table in zip(self.paths, self._tables, strict=True):
             times[at : at + table.rows] += time_shift(table.header, path)
-            check_event_times(times[at : at + table.rows], table.header, path)
+            check_event_times([times[at : at + table.rows]], table.header, path)
             at += table.rows
         times.flags.writeable = False
         return times

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import io
+import mmap
 import stat
 import zlib
 from pathlib import Path
@@ -158,6 +159,25 @@ def load(path: Path) -> np.ndarray:
             f"{path}: the file unpacks to more than {LARGEST >> 30} GB.", "unpack it yourself if that is what it holds."
         )
     return np.frombuffer(data, np.uint8)
+
+
+def release(data: np.ndarray, start: int, stop: int) -> None:
+    """Give back the memory of a span of a mapped file; nothing is lost, and what was not mapped stays as it is.
+
+    Pages of a mapped file count as memory of the process until the system needs them elsewhere.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        What `load` gave.
+    start, stop : int
+        First byte, and the one after the last.
+    """
+    mapped: object = data.base
+    advice = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
+    first = start // mmap.PAGESIZE * mmap.PAGESIZE
+    if isinstance(mapped, mmap.mmap) and advice is not None and stop > first:
+        mapped.madvise(advice, first, stop - first)
 
 
 def _gzip_module() -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 from astropy.io import fits
 
 from xtendsrc.errors import InputFileError, MissingColumnError, TruncatedFileError
-from xtendsrc.events.filebytes import DOWNLOAD_AGAIN, MemoryReader, check_exists, load, reader_of, unreadable
+from xtendsrc.events.filebytes import DOWNLOAD_AGAIN, MemoryReader, check_exists, load, reader_of, release, unreadable
 from xtendsrc.events.fitstable import CHECK, CODES, HDU, VARIABLE, Column, decode, finite, whole
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class FitsFile:
                     return hdu
         return None
 
-    def column(self, hdu: HDU, name: str) -> np.ndarray:
+    def column(self, hdu: HDU, name: str, rows: slice | None = None) -> np.ndarray:
         """Values of one column in the byte order of this machine.
 
         Parameters
@@ -75,6 +75,8 @@ class FitsFile:
             A binary table of this file.
         name : str
             Column name, in any case.
+        rows : slice, optional
+            Only these rows, without a step; the memory that a mapped file took for them is given back.
 
         Returns
         -------
@@ -94,7 +96,12 @@ class FitsFile:
                 f"{self.path}: column {column.name} of {hdu.name} has values of variable length or complex.",
                 "use astropy.io.fits for this column.",
             )
-        return decode(self._raw(hdu, column, column.offset, column.width), column)
+        raw = self._raw(hdu, column, column.offset, column.width)
+        if rows is None:
+            return decode(raw, column)
+        values = decode(raw[rows], column)
+        release(self._bytes, hdu.offset + rows.start * hdu.row_bytes, hdu.offset + rows.stop * hdu.row_bytes)
+        return values
 
     def variable(self, hdu: HDU, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Values of a column of one or more numbers a row, of fixed or of variable length.

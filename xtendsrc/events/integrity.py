@@ -16,6 +16,8 @@ from xtendsrc.events.fitstable import finite, whole
 from xtendsrc.events.gti import timezero
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from astropy.io.fits import Header
 
     from xtendsrc.events.fitsfile import FitsFile
@@ -96,15 +98,15 @@ def _check_column(table: HDU, name: str) -> None:
         raise InputFileError(f"{table.path}: column {name} has TLMIN {low} and TLMAX {high}, which cannot be.", LOOK)
 
 
-def check_event_times(times: np.ndarray, header: Header, path: str) -> None:
+def check_event_times(blocks: Iterable[np.ndarray], header: Header, path: str) -> None:
     """Refuse event times a day or more outside of the file's own span.
 
     Events whose time is not a number have none: they are in no good time, and are left out.
 
     Parameters
     ----------
-    times : ndarray
-        Mission seconds of the middles of the frames.
+    blocks : iterable of ndarray
+        Mission seconds of the middles of the frames, in one or more arrays that follow one another.
     header : Header
         Of EVENTS; without TSTART and TSTOP only infinite times are refused.
     path : str
@@ -115,17 +117,20 @@ def check_event_times(times: np.ndarray, header: Header, path: str) -> None:
     InputFileError
         Saying how many, and which is the first.
     """
-    bad = np.isinf(times)
+    low, high = -np.inf, np.inf
     if {"TSTART", "TSTOP"} <= set(header):
         slack = DAY + abs(timezero(header))
-        bad |= (times < float(header["TSTART"]) - slack) | (times > float(header["TSTOP"]) + slack)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputFileError(
-            f"{path}: {np.count_nonzero(bad)} of {times.size} events have a TIME that cannot be; "
-            f"that of row {row + 1} is {times[row]:g} s.",
-            LOOK,
-        )
+        low, high = float(header["TSTART"]) - slack, float(header["TSTOP"]) + slack
+    first, found, seen = "", 0, 0
+    for times in blocks:
+        bad = np.isinf(times) | (times < low) | (times > high)
+        if bad.any():
+            row = int(np.argmax(bad))
+            first = first or f"that of row {seen + row + 1} is {times[row]:g} s"
+            found += int(np.count_nonzero(bad))
+        seen += times.size
+    if found:
+        raise InputFileError(f"{path}: {found} of {seen} events have a TIME that cannot be; {first}.", LOOK)
 
 
 def check_gti_span(gti: GTI, header: Header, path: str) -> None:

@@ -8,8 +8,12 @@ left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 
@@ -63,7 +67,7 @@ def flat_index(x: np.ndarray, y: np.ndarray, grid: Grid) -> np.ndarray:
 
     Returns
     -------
-    ndarray of intp
+    ndarray of int32, or of int64 for a grid of 2^31 pixels or more
         ``row * nx + column``.
     """
     ny, nx = grid.shape
@@ -73,11 +77,27 @@ def flat_index(x: np.ndarray, y: np.ndarray, grid: Grid) -> np.ndarray:
         column //= grid.binning
         row //= grid.binning
     outside = (column < 0) | (column >= nx) | (row < 0) | (row >= ny)
-    index: np.ndarray = np.multiply(row, nx, dtype=np.intp)
+    index: np.ndarray = np.multiply(row, nx, dtype=np.int32 if ny * nx < 2**31 else np.int64)
     index += column
     if outside.any():
         index[outside] = -1
     return index
+
+
+def count_blocks(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Counts image of flat indices (-1: nowhere) that come block by block.
+
+    Returns
+    -------
+    ndarray of int32, shape (ny, nx)
+        Counts a pixel.
+    """
+    flat = np.zeros(shape[0] * shape[1], dtype=np.int32)
+    for index in blocks:
+        placed = index[index >= 0] if index.size and index.min() < 0 else index
+        # as fast as bincount if the 1 has the type of the image and the index that of the machine, in half the memory
+        np.add.at(flat, placed.astype(np.intp, copy=False), np.int32(1))
+    return flat.reshape(shape)
 
 
 def count(index: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -88,11 +108,7 @@ def count(index: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     ndarray of int32, shape (ny, nx)
         Counts a pixel.
     """
-    if index.size and index.min() < 0:
-        index = index[index >= 0]
-    flat = np.zeros(shape[0] * shape[1], dtype=np.int32)
-    np.add.at(flat, index, np.int32(1))  # as fast as bincount if the 1 has the type of the image, in half the memory
-    return flat.reshape(shape)
+    return count_blocks([index], shape)
 
 
 def rebin(image: np.ndarray, binning: int) -> np.ndarray:

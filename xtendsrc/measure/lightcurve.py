@@ -98,7 +98,13 @@ def rates(
     dict of str to ndarray
         ``TIME`` (s after the origin), ``RATE``, ``ERROR``, ``ERROR_LO``, ``ERROR_HI`` (count/s) and ``FRACEXP``.
     """
-    counts = count(times, bins)
+    return count_rates(count(times, bins), gti, bins, min_fraction, reachable)
+
+
+def count_rates(
+    counts: np.ndarray, gti: GTI, bins: Bins, min_fraction: float, reachable: GTI | None = None
+) -> dict[str, np.ndarray]:
+    """Columns of a light curve from the counts of its bins; the other parameters and the result as for `rates`."""
     start = bins.origin + bins.offsets
     exposure = gti.overlap(start, start + bins.width)
     fraction = exposure / bins.width

@@ -20,14 +20,17 @@ from xtendsrc.errors import GTIError, MissingColumnError, MissingKeywordError, R
 from xtendsrc.events.cards import common_cards, standard_cards, table_block
 from xtendsrc.events.fitsblocks import hdu_bytes
 from xtendsrc.instrument import Geometry
+from xtendsrc.measure.eventblocks import EventBlocks
+from xtendsrc.measure.grid import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.fitsblocks import CardValues
     from xtendsrc.events.gti import GTI
     from xtendsrc.events.selection import Selection
+    from xtendsrc.measure.eventblocks import Block
     from xtendsrc.regions import RegionSet
 
 log = logging.getLogger("xtendsrc.measure")
@@ -43,15 +46,13 @@ GTI_DESCRIPTION = (
 
 
 @dataclass(frozen=True)
-class RegionRows:
-    """A region on the grid of an event list, and the events in it.
+class PlacedRegion:
+    """A region on the grid of an event list.
 
     Parameters
     ----------
     pixel_region : RegionSet or None
         The region in SKY or DET pixels; None is the whole field.
-    index : ndarray of int
-        Rows of the event list whose position lies in the region, whatever their time, energy or grade.
     pixels : int
         Pixel centres of the grid in the region.
     grid_pixels : int
@@ -59,7 +60,6 @@ class RegionRows:
     """
 
     pixel_region: RegionSet | None
-    index: np.ndarray
     pixels: int
     grid_pixels: int
 
@@ -91,33 +91,55 @@ class SelectedEvents:
 
     def __init__(self, events: EventMasks, selection: Selection) -> None:
         self.events = events
+        self.selection = selection
         self.gti = events.good_time(selection.gti)
-        masks = [events.in_time(selection.gti), events.in_grades(selection.grades), events.in_band(selection.channels)]
-        self._masks = [mask for mask in masks if mask is not None]
 
-    @property
-    def all(self) -> bool:
-        """True if no event is left out."""
-        return not self._masks
+    def chosen(self, block: Block, region: PlacedRegion | None = None) -> np.ndarray | slice:
+        """Which events of a block are selected and, where one is given, in the region: an index of its columns."""
+        if region is None or region.pixel_region is None:
+            return self.events.blocks.kept(("selected", self.selection), block, lambda: self._everywhere(block))
+        index = self.events.inside(region, block)
+        for mask in self._masks(block):
+            index = index[mask[index]]
+        return index
 
-    @cached_property
-    def mask(self) -> np.ndarray:
-        """One bool an event."""
-        if not self._masks:
-            return np.ones(len(self.events.list), dtype=bool)
-        return np.logical_and.reduce(self._masks) if len(self._masks) > 1 else self._masks[0]
+    def _everywhere(self, block: Block) -> np.ndarray | slice:
+        masks = self._masks(block)
+        if not masks:
+            return slice(None)
+        return np.logical_and.reduce(masks) if len(masks) > 1 else masks[0]
+
+    def _masks(self, block: Block) -> list[np.ndarray]:
+        """One bool an event for each condition that leaves some out."""
+        events, asked = self.events, self.selection
+        masks = (
+            events.in_time(asked.gti, block),
+            events.in_grades(asked.grades, block),
+            events.in_band(asked.channels, block),
+        )
+        return [mask for mask in masks if mask is not None]
 
     @cached_property
     def number(self) -> int:
         """How many events are selected."""
-        return len(self.events.list) if self.all else int(np.count_nonzero(self.mask))
+        return sum(_length(self.chosen(block), block) for block in self.events.blocks)
 
-    def rows(self, region: RegionRows) -> np.ndarray:
+    def rows(self, region: PlacedRegion) -> np.ndarray:
         """Row numbers of the selected events in a region."""
-        index = region.index
-        for mask in self._masks:
-            index = index[mask[index]]
-        return index
+        return np.concatenate(
+            [block.first + np.arange(block.rows)[self.chosen(block, region)] for block in self.events.blocks]
+        )
+
+    def columns(self, names: Sequence[str], region: PlacedRegion | None = None) -> Iterator[list[np.ndarray]]:
+        """Yield the values of some columns for the selected events in a region, block by block."""
+        for block in self.events.blocks:
+            chosen = self.chosen(block, region)
+            yield [self.events.blocks.column(name, block)[chosen] for name in names]
+
+    def times(self, region: PlacedRegion | None = None) -> Iterator[np.ndarray]:
+        """Yield the times of the selected events in a region, mission seconds, block by block."""
+        for block in self.events.blocks:
+            yield self.events.blocks.times(block)[self.chosen(block, region)]
 
     @property
     def cards(self) -> list[CardValues]:
@@ -139,7 +161,7 @@ class SelectedEvents:
 
         return self.events.cached(("GTI", self.gti), make)
 
-    def region_tables(self, region: RegionRows) -> list[bytes]:
+    def region_tables(self, region: PlacedRegion) -> list[bytes]:
         """The REG00101 extension of a product, if it has a region."""
         placed = region.pixel_region
         if placed is None:
@@ -156,6 +178,7 @@ class EventMasks:
 
     def __init__(self, events: EventList) -> None:
         self.list = events
+        self.blocks = EventBlocks(events)
         self._cache: dict[Hashable, Any] = {}
 
     def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -171,7 +194,7 @@ class EventMasks:
         path, found = self.list.paths[0], [self.list.live_warning]
         if "TIMEPIXR" not in self.list.header:
             found.append(f"{path} has no TIMEPIXR: times count as the start of a frame, as in extractor")
-        if timeless := int(np.count_nonzero(np.isnan(self.list.times))):
+        if timeless := sum(int(np.count_nonzero(np.isnan(self.blocks.times(block)))) for block in self.blocks):
             found.append(f"{path}: {timeless} events have no TIME and are left out")
         return tuple(warning for warning in found if warning)
 
@@ -212,30 +235,53 @@ class EventMasks:
             )
         return both
 
-    def in_time(self, gti: GTI | None) -> np.ndarray | None:
-        """Which events lie in the good time; None if all do."""
+    def in_time(self, gti: GTI | None, block: Block) -> np.ndarray | None:
+        """Which events of a block lie in the good time; None if all do."""
 
         def compute() -> np.ndarray | None:
-            good = self.good_time(gti).contains(self.list.times)
+            good = self.good_time(gti).contains(self.blocks.times(block))
             return None if good.all() else good
 
-        return self.cached(("time", gti), compute)
+        return self.blocks.kept(("time", gti), block, compute)
 
-    def in_band(self, channels: tuple[int, int] | None) -> np.ndarray | None:
-        """Which events lie in the channels, both inclusive; None without channels."""
+    def in_band(self, channels: tuple[int, int] | None, block: Block) -> np.ndarray | None:
+        """Which events of a block lie in the channels, both inclusive; None without channels."""
         if channels is None:
             return None
-        pi = self.list["PI"]
-        return self.cached(("band", channels), lambda: (pi >= channels[0]) & (pi <= channels[1]))
+        low, high = channels
 
-    def in_grades(self, grades: tuple[int, ...] | None) -> np.ndarray | None:
-        """Which events have one of the grades; None without grades."""
+        def compute() -> np.ndarray:
+            pi = self.blocks.column("PI", block)
+            return (pi >= low) & (pi <= high)
+
+        return self.blocks.kept(("band", channels), block, compute)
+
+    def in_grades(self, grades: tuple[int, ...] | None, block: Block) -> np.ndarray | None:
+        """Which events of a block have one of the grades; None without grades."""
         if grades is None:
             return None
-        return self.cached(("grades", grades), lambda: np.isin(self.list["GRADE"], grades))
+        return self.blocks.kept(("grades", grades), block, lambda: np.isin(self.blocks.column("GRADE", block), grades))
 
-    def region(self, region: RegionSet | None, exclude_calibration: bool = False) -> RegionRows:
-        """Put a region on the grid of the events and find the events in it.
+    def inside(self, region: PlacedRegion, block: Block) -> np.ndarray:
+        """Indices of the events of a block in a region, whatever their time, energy or grade."""
+        placed = region.pixel_region
+        if placed is None:
+            return np.arange(block.rows)
+
+        def compute() -> np.ndarray:
+            x, y = (self.blocks.column(name, block) for name in COLUMNS[placed.frame])
+            return np.flatnonzero(placed.mask(x, y)).astype(np.int32)
+
+        return self.blocks.kept(("inside", placed), block, compute)
+
+    def columns(self, names: Sequence[str], region: PlacedRegion) -> Iterator[list[np.ndarray]]:
+        """Yield the values of some columns for all events in a region, good or not, block by block."""
+        for block in self.blocks:
+            index = self.inside(region, block)
+            yield [self.blocks.column(name, block)[index] for name in names]
+
+    def region(self, region: RegionSet | None, exclude_calibration: bool = False) -> PlacedRegion:
+        """Put a region on the grid of the events.
 
         Parameters
         ----------
@@ -252,27 +298,31 @@ class EventMasks:
         name = None if region is None else json.dumps(region.canonical())
         return self.cached(("region", name, exclude_calibration), lambda: self._region(region, exclude_calibration))
 
-    def _region(self, region: RegionSet | None, exclude_calibration: bool) -> RegionRows:
+    def _region(self, region: RegionSet | None, exclude_calibration: bool) -> PlacedRegion:
         frame = "SKY" if region is None or region.frame == "icrs" else region.frame
-        names = ("X", "Y") if frame == "SKY" else ("DETX", "DETY")
+        names = COLUMNS[frame]
         limits = (self.list.limits(names[0]), self.list.limits(names[1]))
         whole = int(np.prod([high - low + 1 for low, high in limits]))
         placed = None if region is None else region.to_pixels(self.list.wcs(frame), frame)
         if exclude_calibration:
             placed = self._without_calibration(placed, frame)
         if placed is None:
-            return RegionRows(None, np.arange(len(self.list)), whole, whole)
+            return PlacedRegion(None, whole, whole)
         pixels = placed.pixel_count(limits)
         if not pixels:
             raise RegionError(
                 f"No pixel of the {frame} grid of {self.list.paths[0]} lies in the region.",
                 "check its coordinates; the observation may not cover the source.",
             )
-        index = np.flatnonzero(placed.mask(self.list[names[0]], self.list[names[1]]))
-        return RegionRows(placed, index, pixels, whole)
+        return PlacedRegion(placed, pixels, whole)
 
     def _without_calibration(self, region: RegionSet | None, frame: str) -> RegionSet:
         from xtendsrc.regions import calibration_discs
 
         discs = calibration_discs(self.geometry, frame)
         return discs if region is None else region.exclude(discs.shapes)
+
+
+def _length(chosen: np.ndarray | slice, block: Block) -> int:
+    """How many events of a block are chosen by a mask, or by the slice that takes all."""
+    return block.rows if isinstance(chosen, slice) else int(np.count_nonzero(chosen))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xtendsrc.measure.grid import nint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,34 @@ def fit_rotation(
     Rotation or None
         None if the events have fewer than two distinct positions.
     """
-    if not sky[0].size:
+    return fit_rotation_blocks(lambda: [(*sky, *det)], centre)
+
+
+def fit_rotation_blocks(
+    positions: Callable[[], Iterable[Sequence[np.ndarray]]], centre: tuple[float, float]
+) -> Rotation | None:
+    """Return the rotation of `fit_rotation` for events that come block by block.
+
+    Parameters
+    ----------
+    positions : callable
+        Gives the blocks, each of four arrays: X, Y, DETX and DETY in pixels. It is called twice: for the means, and
+        for the products of the deviations from them.
+    centre : (float, float)
+        The DET point to rotate about.
+    """
+    number, total = 0, np.zeros(4)
+    for block in positions():
+        number += block[0].size
+        total += [a.sum(dtype=np.float64) for a in block]
+    if not number:
         return None
-    x, y, u, v = (np.asarray(a, dtype=np.float64) for a in (*sky, *det))
-    mean = [a.mean() for a in (x, y, u, v)]
-    x, y, u, v = (a - m for a, m in zip((x, y, u, v), mean, strict=True))
-    along, across = (x * u + y * v).sum(), (x * v - y * u).sum()
+    mean = total / number
+    along = across = 0.0
+    for block in positions():
+        x, y, u, v = (a - m for a, m in zip(block, mean, strict=True))
+        along += float((x * u + y * v).sum())
+        across += float((x * v - y * u).sum())
     if along == 0 and across == 0:
         return None
     turned = Rotation((0.0, 0.0), centre, float(np.arctan2(across, along)))

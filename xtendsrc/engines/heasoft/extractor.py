@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.gti import GTI
     from xtendsrc.events.selection import Selection
-    from xtendsrc.measure.selection import EventMasks, RegionRows, SelectedEvents
+    from xtendsrc.measure.selection import EventMasks, PlacedRegion, SelectedEvents
 
 COLUMNS = {"SKY": ("X", "Y"), "DET": ("DETX", "DETY")}
 NO_FILES = {
@@ -50,7 +50,7 @@ class Extraction:
         The event list.
     selected : SelectedEvents
         Events in the good time, channels and grades.
-    region : RegionRows
+    region : PlacedRegion
         The region in pixels, as its file says it, and its events.
     selection : Selection
         What was asked for.
@@ -58,7 +58,7 @@ class Extraction:
 
     events: EventMasks
     selected: SelectedEvents
-    region: RegionRows
+    region: PlacedRegion
     selection: Selection
 
     @property

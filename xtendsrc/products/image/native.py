@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.events.cards import band_cards, content_cards, grid_cards, write
-from xtendsrc.measure.grid import COLUMNS, Grid, count, flat_index, rebin
+from xtendsrc.measure.grid import COLUMNS, Grid, count_blocks, flat_index, rebin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xtendsrc.engines.native.batch import Batch
     from xtendsrc.engines.protocol import Job, Made
     from xtendsrc.events.fitsblocks import CardValues
+    from xtendsrc.measure.eventblocks import Block
     from xtendsrc.measure.selection import EventMasks, SelectedEvents
 
 
@@ -60,11 +61,9 @@ def _counts(job: Job, batch: Batch, selected: SelectedEvents, grid: Grid) -> np.
 
 
 def _counted(selected: SelectedEvents, frame: str, grid: Grid) -> np.ndarray:
-    events = selected.events
-    columns = COLUMNS[frame]
+    def index(block: Block) -> np.ndarray:
+        x, y = (blocks.column(name, block) for name in COLUMNS[frame])
+        return blocks.kept(("index", frame, grid), block, lambda: flat_index(x, y, grid))
 
-    def index_all() -> np.ndarray:
-        return flat_index(events.list[columns[0]], events.list[columns[1]], grid)
-
-    index = events.cached(("index", frame, grid), index_all)
-    return count(index if selected.all else index[selected.mask], grid.shape)
+    blocks = selected.events.blocks
+    return count_blocks((index(block)[selected.chosen(block)] for block in blocks), grid.shape)

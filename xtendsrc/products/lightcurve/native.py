@@ -24,22 +24,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xtendsrc.errors import GTIError
 from xtendsrc.events.cards import band_cards, write
 from xtendsrc.events.deadtime import elapsed, frame_period
 from xtendsrc.events.fitsblocks import Column, table_bytes
 from xtendsrc.events.gti import GTI
-from xtendsrc.measure.lightcurve import bins_over, check_bin, rates
+from xtendsrc.measure.lightcurve import bins_over, check_bin, count, count_rates
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from xtendsrc.engines.native.batch import Batch
     from xtendsrc.engines.protocol import Job, Made
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.fitsblocks import CardValues
     from xtendsrc.events.selection import Selection
-    from xtendsrc.measure.selection import RegionRows, SelectedEvents
+    from xtendsrc.measure.selection import PlacedRegion, SelectedEvents
 
 
 def curve_selection(request: Any, events: EventList) -> Selection:
@@ -76,7 +76,8 @@ def make_lightcurve(job: Job, batch: Batch) -> Made:
     origin = float(events.list.gti.start[0]) if request.start is None else request.start
     bins = bins_over(selected.gti, origin, request.bin)
     reachable = reachable_time(request, selected.gti, events.list.header)
-    columns = rates(events.list.times[selected.rows(region)], selected.gti, bins, request.min_fraction, reachable)
+    counts = np.sum([count(times, bins) for times in selected.times(region)], axis=0)
+    columns = count_rates(counts, selected.gti, bins, request.min_fraction, reachable)
     if not len(columns["TIME"]):
         raise no_bin(request, selected.gti, events.list.paths[0])
     primary = [*selected.short_cards, ("TIMEDEL", request.bin, "[s] bin width")]
@@ -129,7 +130,7 @@ def timing_cards(header: Any) -> list[CardValues]:
     ]
 
 
-def _cards(request: Any, selected: SelectedEvents, region: RegionRows) -> list[CardValues]:
+def _cards(request: Any, selected: SelectedEvents, region: PlacedRegion) -> list[CardValues]:
     return [
         *selected.cards,
         ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),

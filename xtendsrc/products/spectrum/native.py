@@ -31,15 +31,24 @@ from xtendsrc.events.cards import (
     write,
 )
 from xtendsrc.events.fitsblocks import Column, table_bytes
-from xtendsrc.measure.grid import COLUMNS, Grid, count, flat_index
-from xtendsrc.measure.weightedmap import Rotation, WeightedMap, fit_rotation, histogram, weighted_map, whole_map
+from xtendsrc.measure.grid import COLUMNS, Grid, count_blocks, flat_index
+from xtendsrc.measure.weightedmap import (
+    Rotation,
+    WeightedMap,
+    fit_rotation_blocks,
+    histogram,
+    weighted_map,
+    whole_map,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xtendsrc.engines.native.batch import Batch
     from xtendsrc.engines.protocol import Job, Made
     from xtendsrc.events.eventlist import EventList
     from xtendsrc.events.fitsblocks import CardValues
-    from xtendsrc.measure.selection import EventMasks, RegionRows, SelectedEvents
+    from xtendsrc.measure.selection import EventMasks, PlacedRegion, SelectedEvents
 
 WMAP_BINNING = 8
 
@@ -50,24 +59,28 @@ def make_spectrum(job: Job, batch: Batch) -> Made:
     events = batch.events(job)
     region = events.region(request.region, request.exclude_calibration)
     selected = events.select(request.selection)
-    rows = selected.rows(region)
     limits = events.list.limits("PI")
-    counts = histogram(events.list["PI"][rows], limits)
-    wmap, rotation = _map(events, region, rows)
+    counts = np.zeros(limits[1] - limits[0] + 1, np.int32)
+    number = 0
+    for (pi,) in selected.columns(["PI"], region):
+        counts += histogram(pi, limits)
+        number += pi.size
+    wmap, rotation = _map(selected, region)
     channels = np.arange(limits[0], limits[1] + 1)
     columns = [Column("CHANNEL", "J", "", channels), Column("COUNTS", "J", "count", counts)]
-    spectrum = table_bytes("SPECTRUM", columns, _spectrum_cards(selected, region, limits, len(rows)))
+    spectrum = table_bytes("SPECTRUM", columns, _spectrum_cards(selected, region, limits, number))
     path = batch.path(job)
-    cards = _map_cards(selected, region, wmap, rotation, len(rows))
+    cards = _map_cards(selected, region, wmap, rotation, number)
     write(path, wmap.data, cards, [spectrum, selected.gti_table, *selected.region_tables(region)])
     return batch.made(path, events)
 
 
-def _map(events: EventMasks, region: RegionRows, rows: np.ndarray) -> tuple[WeightedMap, Rotation | None]:
-    """The weighted map of selected rows, and how the region was brought onto the detector."""
+def _map(selected: SelectedEvents, region: PlacedRegion) -> tuple[WeightedMap, Rotation | None]:
+    """The weighted map of the selected events, and how the region was brought onto the detector."""
+    events = selected.events
     grid = Grid(events.list.limits("DETX"), events.list.limits("DETY"), WMAP_BINNING)
-    detx, dety = events.list["DETX"], events.list["DETY"]
-    counts = count(flat_index(detx[rows], dety[rows], grid), grid.shape)
+    places = selected.columns(COLUMNS["DET"], region)
+    counts = count_blocks((flat_index(detx, dety, grid) for detx, dety in places), grid.shape)
     if region.pixel_region is None:
         return whole_map(counts), None
     ny, nx = grid.shape
@@ -87,13 +100,15 @@ def _map(events: EventMasks, region: RegionRows, rows: np.ndarray) -> tuple[Weig
     return weighted_map(counts, inside), rotation
 
 
-def _rotation(events: EventMasks, region: RegionRows, grid: Grid) -> Rotation:
-    detx, dety = (events.list[name][region.index] for name in COLUMNS["DET"])
-    placed = (detx >= grid.x[0]) & (detx <= grid.x[1]) & (dety >= grid.y[0]) & (dety <= grid.y[1])
-    sky = [events.list[name][region.index][placed] for name in COLUMNS["SKY"]]
-    det = (detx[placed], dety[placed])
+def _rotation(events: EventMasks, region: PlacedRegion, grid: Grid) -> Rotation:
+    def positions() -> Iterator[list[np.ndarray]]:
+        for columns in events.columns((*COLUMNS["SKY"], *COLUMNS["DET"]), region):
+            detx, dety = columns[2:]
+            placed = (detx >= grid.x[0]) & (detx <= grid.x[1]) & (dety >= grid.y[0]) & (dety <= grid.y[1])
+            yield [column[placed] for column in columns]
+
     centre = (sum(grid.x) / 2, sum(grid.y) / 2)
-    fitted = fit_rotation((sky[0], sky[1]), det, centre)
+    fitted = fit_rotation_blocks(positions, centre)
     if fitted is not None:
         return fitted
     geometry = events.geometry
@@ -102,10 +117,10 @@ def _rotation(events: EventMasks, region: RegionRows, grid: Grid) -> Rotation:
     return Rotation((float(x), float(y)), centre, float(np.arctan2(y - along_y, along_x - x)))
 
 
-def _touched(events: EventMasks, region: RegionRows, grid: Grid, rotation: Rotation | None) -> np.ndarray:
+def _touched(events: EventMasks, region: PlacedRegion, grid: Grid, rotation: Rotation | None) -> np.ndarray:
     """Map bins of a region too small to hold the centre of one: those its events are in, else that of its middle."""
-    detx, dety = (events.list[name][region.index] for name in COLUMNS["DET"])
-    marked = count(flat_index(detx, dety, grid), grid.shape) > 0
+    places = events.columns(COLUMNS["DET"], region)
+    marked = count_blocks((flat_index(detx, dety, grid) for detx, dety in places), grid.shape) > 0
     if marked.any():
         return marked
     if region.pixel_region is None:
@@ -121,7 +136,7 @@ def _touched(events: EventMasks, region: RegionRows, grid: Grid, rotation: Rotat
 
 
 def _spectrum_cards(
-    selected: SelectedEvents, region: RegionRows, limits: tuple[int, int], number: int
+    selected: SelectedEvents, region: PlacedRegion, limits: tuple[int, int], number: int
 ) -> list[CardValues]:
     """Keywords of the SPECTRUM extension (OGIP/92-007); GROUPING and QUALITY stand for columns that are not there."""
     return [
@@ -159,7 +174,7 @@ def _spectrum_cards(
 
 
 def _map_cards(
-    selected: SelectedEvents, region: RegionRows, wmap: WeightedMap, rotation: Rotation | None, number: int
+    selected: SelectedEvents, region: PlacedRegion, wmap: WeightedMap, rotation: Rotation | None, number: int
 ) -> list[CardValues]:
     """Keywords of the weighted map (OGIP/96-001)."""
     events = selected.events.list

@@ -91,3 +91,42 @@ def test_every_command_is_on_the_page_of_commands():
 
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"`xtendsrc {name}`" not in page] == []
+
+
+def test_every_page_is_in_the_navigation():
+    docs = ROOT / "docs"
+    listed = set(re.findall(r"^(?:[a-z-]+/)*[a-z-]+$", (docs / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = {
+        path.relative_to(docs).with_suffix("").as_posix()
+        for path in docs.rglob("*.md")
+        if not {"_build", "generated", "tutorials"} & set(path.relative_to(docs).parts)
+    }
+    assert pages - listed == {"index"}
+    assert {name for name in listed if "/" in name} - pages == {"tutorials/getting-started"}
+
+
+def test_every_class_and_function_of_the_top_level_is_in_the_reference():
+    import xtendsrc
+
+    page = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8")
+    top = "\n".join(re.findall(r"currentmodule:: xtendsrc\n(.*?)```", page, re.DOTALL))
+    listed = set(re.findall(r"^   (\w+)$", top, re.MULTILINE))
+    public = {name for name in xtendsrc.__all__ if callable(getattr(xtendsrc, name))}
+    in_sections_of_their_own = {"XtendsrcError", "fit", "settings"}
+    assert public - listed - in_sections_of_their_own == set()
+
+
+def test_every_benchmark_is_explained():
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py")]
+    assert [name for name in scripts if page.count(f"| `{name}` |") != 1] == []
+
+
+def test_signatures_show_the_options_of_products():
+    import inspect
+
+    from xtendsrc import Source
+
+    shown = inspect.signature(Source.lightcurves).parameters
+    assert shown.keys() >= {"energy", "channels", "bin", "background", "engine", "gti", "grades", "obs_id", "dataclass"}
+    assert not [name for name, parameter in shown.items() if parameter.kind is inspect.Parameter.VAR_KEYWORD]

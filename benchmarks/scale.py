@@ -1,9 +1,10 @@
 """Time what must stay quick when there is much: a cached sample of sources, and cached light curves.
 
-    python benchmarks/scale.py [--sources 100] [--curves 1000]
+    python benchmarks/scale.py [--sources 100] [--curves 1000] [--ready 10000]
 
 Sources lie in one simulated observation; everything is made once and then asked for by a fresh process' objects
-(catalogue, registry, sources), as in a new session. Nothing is made in the timed parts.
+(catalogue, registry, sources), as in a new session. Nothing is made in the timed parts. The many ready products are
+copies of one light curve, committed under the keys and states of light curves of other bins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from astropy.table import Table
 
 import xtendsrc as xs
 from xtendsrc import simulate
+from xtendsrc.generate.plan import States
+from xtendsrc.registry import Record
 
 CENTRE = SkyCoord(81.2591, -69.6437, unit="deg")
 
@@ -42,10 +45,26 @@ def timed(label, work):
     return result
 
 
+def ready(dc, number):
+    """Light curves of as many bins, all ready."""
+    curves = [dc.lightcurve(bin=(100 + 4 * i) * u.s) for i in range(number)]
+    registry = xs.Registry(dc.registry.root, durable=False)
+    made = curves[0].path
+    states = States()
+    for curve in curves[1:]:
+        request = curve.request
+        state, inputs = states.of(request, curve.target)
+        about = {"obs_id": request.obs_id, "dataclass": request.dataclass, "kind": request.kind, "inputs": inputs}
+        record = Record(key=request.key, state=state, request=request.to_json(), **about)
+        registry.commit(record, made, f"ready/{request.file_name()}")
+    registry.fold()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--sources", type=int, default=100)
     parser.add_argument("--curves", type=int, default=1000)
+    parser.add_argument("--ready", type=int, default=10_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
@@ -66,13 +85,24 @@ def main():
         assert not again.made
         timed(f"{options.sources} sources: table()", lambda: sample_of(root, options.sources).table())
 
+        def dc(output="out"):
+            return xs.Observation(root / "archive" / "900001010", output=root / output).dataclasses["300000a0"]
+
         def declare():
-            dc = xs.Observation(root / "archive" / "900001010", output=root / "out").dataclasses["300000a0"]
-            return [dc.lightcurve(bin=(100 + 4 * i) * u.s) for i in range(options.curves)]
+            one = dc()
+            return [one.lightcurve(bin=(100 + 4 * i) * u.s) for i in range(options.curves)]
 
         timed(f"{options.curves} light curves: made", lambda: xs.compute(declare(), progress=False))
         declared = timed(f"{options.curves} light curves: declared anew", declare)
         timed(f"{options.curves} light curves: read from the registry", lambda: [c.table for c in declared])
+
+        ready(dc("many"), options.ready)
+        for _ in range(3):
+            one = dc("many")
+            many = [one.lightcurve(bin=(100 + 4 * i) * u.s) for i in range(options.ready)]
+            found = timed(f"{options.ready} products: found ready", lambda: xs.compute(many, progress=False))  # noqa: B023
+            assert len(found.outcomes) == options.ready
+            assert not found.made
 
 
 if __name__ == "__main__":

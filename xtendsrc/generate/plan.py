@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from os.path import basename
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, cast
 
@@ -170,13 +170,13 @@ class States:
         return self._states[ident]
 
     def _compute(self, request: Request, target: Target, preferred: str) -> tuple[str, dict[str, str]]:
-        from xtendsrc.registry import state_inputs, state_of
+        from xtendsrc.registry import state_inputs, state_of_inputs
 
         prints = {name: self._fingerprint(path, target.registry) for name, path in input_paths(request, target).items()}
         needs = {role: self.of(need, target, preferred)[0] for role, need in self.needs(request, preferred).items()}
         caldb = _calibration(request, target.registry)
         inputs = state_inputs(prints, needs, request.schema, caldb)
-        return state_of(prints, needs, request.schema, caldb), inputs
+        return state_of_inputs(inputs), inputs
 
     def _fingerprint(self, path: str, registry: Registry) -> str:
         ident = (str(registry.root), path)
@@ -220,7 +220,7 @@ def input_paths(request: Request, target: Target) -> dict[str, str]:
                 f"which its {request.label} needs.",
                 "complete the observation directory (`xtendsrc inspect` lists what it holds).",
             )
-        found.update({f"{role} {PurePath(path).name}": path for path in paths})
+        found.update({f"{role} {basename(path)}": path for path in paths})  # noqa: PTH119  (asked for every product)
     return found
 
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xtendsrc.errors import RequestError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINK = 68
 """Characters of a string in one FITS card."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 UNSAFE = re.compile(r"[^A-Za-z0-9+.-]+")
 
 Frame = Literal["SKY", "DET"]
@@ -65,12 +66,12 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """The statement as plain lists, numbers and strings."""
-        body = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        body = {name: _plain(getattr(self, name)) for name in _names(type(self))}
         return {"kind": self.kind, **body}
 
     def to_json(self) -> str:
         """Canonical JSON: sorted names, no blanks."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return _canonical.encode(self.to_dict())
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Request:
@@ -96,8 +97,8 @@ class Request:
 
     def needs(self) -> dict[str, Request]:
         """The products this one is made from, by the name of the field that holds them."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, Request)}
+        names = _names(type(self))
+        return {name: value for name in names if isinstance(value := getattr(self, name), Request)}
 
     def optional_needs(self) -> frozenset[str]:
         """Return the fields of `needs` that are left out where no engine here can make them."""
@@ -183,11 +184,18 @@ def check_grid(binning: int, frame: str) -> None:
         raise RequestError(f"frame={frame!r} is unknown.", 'choose "SKY" or "DET".')
 
 
+@cache
+def _names(cls: type[Request | Selection]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
+
+
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, Request):
         return value.to_dict()
     if isinstance(value, Selection):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {name: _plain(getattr(value, name)) for name in _names(Selection)}
     if hasattr(value, "canonical"):
         return value.canonical()
     if hasattr(value, "digest"):

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from xtendsrc.registry.fingerprint import Fingerprint
 from xtendsrc.registry.locks import lock_kind_for
-from xtendsrc.registry.record import Entry, Record, Status, state_inputs, state_of
+from xtendsrc.registry.record import Entry, Record, Status, state_inputs, state_of, state_of_inputs
 from xtendsrc.registry.registry import Registry
 
-__all__ = ["Entry", "Fingerprint", "Record", "Registry", "Status", "lock_kind_for", "state_inputs", "state_of"]
+__all__ = [
+    "Entry",
+    "Fingerprint",
+    "Record",
+    "Registry",
+    "Status",
+    "lock_kind_for",
+    "state_inputs",
+    "state_of",
+    "state_of_inputs",
+]

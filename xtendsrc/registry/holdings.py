@@ -36,6 +36,7 @@ class Holdings:
 
     def __init__(self, layout: Layout, session: Session) -> None:
         self.layout = layout
+        self._root = str(layout.root)
         self.session = session
         self.read_only = session.read_only
         self.durable = session.durable
@@ -174,7 +175,7 @@ class Holdings:
 
     def _is_as_committed(self, row: Row) -> bool:
         try:
-            found = os.stat(self.layout.root / row.path)  # noqa: PTH116  (the cheapest form: asked for every product)
+            found = os.stat(f"{self._root}/{row.path}")  # noqa: PTH116  (the cheapest form: asked for every product)
         except FileNotFoundError:
             return False
         mark = (row.key, found.st_size, found.st_mtime_ns)

@@ -125,6 +125,7 @@ class Index:
     def __init__(self) -> None:
         self._base = _to_array([])
         self._at: dict[str, dict[str, int]] = {"ready": {}, "failed": {}}
+        self._read: dict[int, Row] = {}
         self._later: dict[str, dict[str, Row | None]] = {"ready": {}, "failed": {}}
         self._fingerprints: dict[str, Fingerprint] = {}
         self._image: bytes | None = None
@@ -170,8 +171,10 @@ class Index:
             return later[key]
         if (at := self._at[status].get(key)) is None:
             return None
-        values = (v.decode("utf-8") if isinstance(v, bytes) else v for v in self._base[at].tolist())
-        return Row._make(values)
+        if at not in self._read:
+            values = [v.decode("utf-8") if isinstance(v, bytes) else v for v in self._base[at].item()]
+            self._read[at] = Row(*values)
+        return self._read[at]
 
     def keys(self) -> Iterator[str]:
         """All keys that have a product or a failure."""

@@ -186,8 +186,12 @@ def state_of(fingerprints: Mapping[str, str], needs: Mapping[str, str], schema: 
     str
         64 hexadecimal digits (SHA-256).
     """
-    text = dumps(state_inputs(fingerprints, needs, schema, caldb))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return state_of_inputs(state_inputs(fingerprints, needs, schema, caldb))
+
+
+def state_of_inputs(inputs: Mapping[str, str]) -> str:
+    """Hash what `state_inputs` returned, as `state_of` does."""
+    return hashlib.sha256(dumps(inputs).encode("ascii")).hexdigest()
 
 
 def what_changed(stored: Mapping[str, str], now: Mapping[str, str] | None) -> str:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, fields
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xtendsrc.errors import RequestError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LONGEST_LINK = 68
 """Characters of a string in one FITS card."""
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_known_names: dict[type[Any], tuple[str, ...]] = {}
 UNSAFE = re.compile(r"[^A-Za-z0-9+.-]+")
 
 Frame = Literal["SKY", "DET"]
@@ -184,9 +185,11 @@ def check_grid(binning: int, frame: str) -> None:
         raise RequestError(f"frame={frame!r} is unknown.", 'choose "SKY" or "DET".')
 
 
-@cache
-def _names(cls: type[Request | Selection]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; asked for every product of a batch."""
+    if cls not in _known_names:
+        _known_names[cls] = tuple(field.name for field in fields(cls))
+    return _known_names[cls]
 
 
 def _plain(value: Any) -> Any:

@@ -173,7 +173,7 @@ class Index:
             return None
         if at not in self._read:
             values = [v.decode("utf-8") if isinstance(v, bytes) else v for v in self._base[at].item()]
-            self._read[at] = Row(*values)
+            self._read[at] = Row._make(values)
         return self._read[at]
 
     def keys(self) -> Iterator[str]:

@@ -55,6 +55,8 @@ def main():
             if not (root / "archive" / obs_id).exists():
                 simulate.observation(root / "archive", obs_id, CENTRE, exposure=2 * u.ks, seed=number)
         timed("everything made", lambda: xs.compute(sample_of(root, options.sources).lightcurves(), progress=False))
+        paths = sorted((root / "archive").iterdir())
+        timed(f"{len(paths)} observations opened", lambda: [xs.Observation(p, output=root / "out") for p in paths])
         sample = timed("sample opened", lambda: sample_of(root, options.sources))
         timed("observations found", lambda: [s.observations for s in sample])
         curves = timed("net curves declared", sample.lightcurves)

@@ -72,6 +72,15 @@ def _rotate(x: ArrayLike, y: ArrayLike, angle: ArrayLike) -> tuple[np.ndarray, n
     return SKY_CENTRE + dx * c - dy * s, SKY_CENTRE + dx * s + dy * c
 
 
+def _unit(ra: ArrayLike, dec: ArrayLike) -> np.ndarray:
+    """Unit vectors to positions in degrees; shape (3, ...)."""
+    a, d = np.radians(ra), np.radians(dec)
+    if a.shape != d.shape:
+        a, d = np.broadcast_arrays(a, d)
+    cd = np.cos(d)
+    return np.array([cd * np.cos(a), cd * np.sin(a), np.sin(d)])
+
+
 def _axes(ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit vectors to a position, to its East and to its North; shape (3, ...)."""
     a, d = np.broadcast_arrays(np.radians(ra), np.radians(dec))
@@ -216,16 +225,14 @@ class Geometry:
 
     def degrees_to_sky(self, ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """SKY X, Y of RA and Dec (ICRS, degrees); NaN beyond the hemisphere of the pointing."""
-        unit, _, _ = _axes(ra, dec)
-        unit = np.tensordot(self._from_icrs, unit, axes=1)
-        r, e, n = self._nominal_axes
-        depth = np.tensordot(r, unit, axes=1)
+        unit = _unit(ra, dec)
+        shape = unit.shape[1:]
+        unit = np.dot(self._from_icrs, unit.reshape(3, -1))  # np.tensordot takes longer than this for one position
+        depth, east, north = (np.dot(axis[None], unit)[0] for axis in self._nominal_axes)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(depth > HEMISPHERE, depth, np.nan) * np.radians(PIXEL_DEG)
-            return (
-                SKY_CENTRE - np.tensordot(e, unit, axes=1) / scale,
-                SKY_CENTRE + np.tensordot(n, unit, axes=1) / scale,
-            )
+            x, y = SKY_CENTRE - east / scale, SKY_CENTRE + north / scale
+        return x.reshape(shape)[()], y.reshape(shape)[()]
 
     @cached_property
     def _nominal_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -75,23 +75,28 @@ class Catalogue:
 
     def separations(self, position: SkyCoord) -> dict[str, float]:
         """Degrees from a position to each pointing, by ObsID; for all of them at once."""
+        place = position.icrs
+        return self._separations(float(place.ra.deg), float(place.dec.deg))
+
+    def _separations(self, right_ascension: float, declination: float) -> dict[str, float]:
         import numpy as np
         from astropy.coordinates import angular_separation
 
         if not self.pointings:
             return {}
         ra, dec = np.radians(np.array(list(self.pointings.values())).T)
-        here = position.icrs
-        apart = angular_separation(np.radians(float(here.ra.deg)), np.radians(float(here.dec.deg)), ra, dec)
+        apart = angular_separation(np.radians(right_ascension), np.radians(declination), ra, dec)
         return dict(zip(self.pointings, np.degrees(apart).tolist(), strict=True))
 
     def holding(self, position: SkyCoord, radius: Quantity) -> dict[str, Observation]:
         """Return the observations pointed within a radius of a position and with a data class that reads it."""
         chosen, degrees = {}, float(radius.to_value("deg"))
-        for obs_id, apart in self.separations(position).items():
+        place = position.icrs
+        ra, dec = float(place.ra.deg), float(place.dec.deg)
+        for obs_id, apart in self._separations(ra, dec).items():
             observation = self.observations[obs_id]
             try:
-                if apart <= degrees and observation.holding(position):
+                if apart <= degrees and observation.reading(ra, dec):
                     chosen[obs_id] = observation
             except (XtendsrcError, OSError) as error:
                 logger.warning("%s is left out: %s", obs_id, error)

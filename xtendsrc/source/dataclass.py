@@ -152,7 +152,12 @@ class DataClass(RawProducts, DataClassMeasurements):
         position : SkyCoord
             One position in any celestial frame.
         """
-        detx, dety = self.geometry.icrs_to_det(position)
+        place = position.icrs
+        return self.reads(float(place.ra.deg), float(place.dec.deg))
+
+    def reads(self, ra: float, dec: float) -> bool:
+        """Whether a position in ICRS degrees lies on the part of the CCDs that this data class reads; see `covers`."""
+        detx, dety = self.geometry.sky_to_det(*self.geometry.degrees_to_sky(ra, dec))
         return bool(np.all(contained(self.active_area, detx, dety)))
 
     def covered_fraction(self, region: Any) -> float:

@@ -118,6 +118,8 @@ class Interlopers:
 
     def within(self, position: SkyCoord, degrees: float) -> Self:
         """Return those of which a part is closer to a position than this."""
+        if not self.shapes:
+            return self
         apart, reach = self._apart(position), self.places[2]
         return self._kept(apart <= reach + degrees)
 
@@ -134,6 +136,8 @@ class Interlopers:
         radius : float
             Of its extraction region, in degrees.
         """
+        if not self.shapes:
+            return self
         apart, wanted = self._apart(position), name.casefold()
         same = apart <= SAME_SOURCE_ARCSEC / 3600
         for number in np.flatnonzero(apart <= radius):

@@ -105,10 +105,15 @@ class Observation(RawProducts):
 
     def holding(self, position: SkyCoord) -> list[DataClass]:
         """Data classes that read a position; one whose file cannot be read is logged and hides no other."""
+        place = position.icrs
+        return self.reading(float(place.ra.deg), float(place.dec.deg))
+
+    def reading(self, ra: float, dec: float) -> list[DataClass]:
+        """Data classes that read a position in ICRS degrees; see `holding`."""
         found = []
         for dc in self.dataclasses.values():
             try:
-                if dc.covers(position):
+                if dc.reads(ra, dec):
                     found.append(dc)
             except (XtendsrcError, OSError) as error:
                 logger.warning("%s %s is left out: %s", self.obs_id, dc.code, error)

@@ -233,8 +233,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         return self.angles(radius) if unit is not None and unit.is_equivalent("kpc") else radius
 
     def _circle(self) -> Shape:
-        ra, dec = self.position.ra.deg, self.position.dec.deg
-        return Shape("circle", (float(ra), float(dec), arcminutes(self.radius) / 60))
+        return Shape("circle", (*self.degrees, arcminutes(self.radius) / 60))
 
     @cached_property
     def observations(self) -> Mapping[str, Observation]:
@@ -264,7 +263,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
             dc
             for obs in self.observations.values()
             if obs_id is None or selected(obs_id, obs.obs_id)
-            for dc in obs.holding(self.position)
+            for dc in obs.reading(*self.degrees)
             if dataclass is None or selected(dataclass, str(dc.code))
         ]
         if not chosen:
@@ -274,7 +273,7 @@ class Source(SourceMeasurements, SkyObject, SourceFits):
         return chosen
 
     def _choices(self) -> str:
-        held = [dc for obs in self.observations.values() for dc in obs.holding(self.position)]
+        held = [dc for obs in self.observations.values() for dc in obs.reading(*self.degrees)]
         pairs = [f"{dc.obs_id} {dc.code}" for dc in held]
         return f"choose among {', '.join(pairs)}."
 

@@ -24,7 +24,7 @@ from xtendsrc.registry.record import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
     import numpy as np
 
@@ -83,10 +83,13 @@ def write(holdings: Holdings, entry: Entry, made: Path, arrays: Mapping[str, np.
             raise
 
 
-def publish(holdings: Holdings, products: Sequence[Written]) -> list[Entry | RegistryError]:
+def publish(
+    holdings: Holdings, products: Sequence[Written], writers: Executor | None = None
+) -> list[Entry | RegistryError]:
     """Give written products their names and tell of them; return the entry of each, or why there is none.
 
-    When this returns, all of them are on disk, and stay there whatever happens to the process.
+    When this returns, all of them are on disk, and stay there whatever happens to the process. With ``writers``,
+    directories are synchronised side by side.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def publish(holdings: Holdings, products: Sequence[Written]) -> list[Entry | Reg
         results = [_renamed(holdings, product) for product in products]
         entries = [result for result in results if isinstance(result, Entry)]
         if holdings.durable:
-            _sync_directories(holdings, entries)
+            _sync_directories(holdings, entries, writers)
         holdings.session.record([put(entry) for entry in entries])
     finally:
         for product in products:
@@ -119,12 +122,11 @@ def _renamed(holdings: Holdings, product: Written) -> Entry | RegistryError:
     return entry
 
 
-def _sync_directories(holdings: Holdings, entries: Sequence[Entry]) -> None:
+def _sync_directories(holdings: Holdings, entries: Sequence[Entry], writers: Executor | None) -> None:
     layout = holdings.layout
-    found = {path.parent for e in entries for path in (layout.root / e.path, layout.product(e.key))}
+    found = sorted({path.parent for e in entries for path in (layout.root / e.path, layout.product(e.key))})
     with files.os_errors(f"Writing the directories of {layout.root}"):
-        for directory in sorted(found):
-            files.fsync_directory(directory)
+        list((writers.map if writers is not None else map)(files.fsync_directory, found))
 
 
 def new_entry(holdings: Holdings, record: Record, relative: str) -> Entry:
@@ -206,7 +208,7 @@ class Commits:
         """
         written = [_result(future) for future in self._pending]
         complete = [one for one in written if isinstance(one, Written)]
-        published = iter(publish(self._holdings, complete) if complete else ())
+        published = iter(publish(self._holdings, complete, self._writers) if complete else ())
         self._pending = []
         return [next(published) if isinstance(one, Written) else one for one in written]
 

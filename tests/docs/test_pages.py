@@ -119,7 +119,7 @@ def test_every_class_and_function_of_the_top_level_is_in_the_reference():
 def test_every_benchmark_is_explained():
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py")]
-    assert [name for name in scripts if page.count(f"| `{name}` |") != 1] == []
+    assert [name for name in scripts if f"`{name}`" not in page] == []
 
 
 def test_signatures_show_the_options_of_products():

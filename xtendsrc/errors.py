@@ -6,6 +6,19 @@ exception it refines, so ``except FileNotFoundError`` and ``except XtendsrcError
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(name: object, choices: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` with the choice most like a name, whatever its case; empty if none is like it."""
+    by_case = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(str(name).lower(), by_case, 1, 0.5)
+    return f" (did you mean {by_case[near[0]]!r}?)" if near else ""
+
 
 class XtendsrcError(Exception):
     """Base of every error raised on purpose by xtendsrc.

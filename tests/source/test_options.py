@@ -43,6 +43,21 @@ def test_an_unknown_option_is_refused_with_the_nearest_right_one(source, full, c
         call(source, full)
 
 
+def test_senseless_values_are_refused_with_the_nearest_right_one(source, full):
+    one = {"obs_id": "900001010"}
+    with pytest.raises(RequestError, match="annulus"):
+        source.spectra(background="annulus", **one)
+    assert source.spectra(background=[2, 4], **one) == source.spectra(background=(2, 4), **one)
+    for call, right in (
+        (lambda: source.spectra(response="nominl", **one), "nominal"),
+        (lambda: full.image(frame="sky"), "SKY"),
+        (lambda: full.image(engine="natve"), "native"),
+        (lambda: full.images().select(kind="imag"), "image"),
+    ):
+        with pytest.raises(RequestError, match=f"did you mean '{right}'"):
+            call()
+
+
 def test_one_is_one_and_several_are_several(source, full):
     bands = [(0.6, 2), (2, 10)] * u.keV
     assert [p.request.binning for p in full.images(bands, binning=[4, 8])] == [4, 8, 4, 8]

@@ -6,14 +6,13 @@ attributes of `xtendsrc.engines.protocol.Engine`, or by `register`.
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
     from xtendsrc.engines.protocol import Engine
@@ -81,6 +80,4 @@ def engine_name(name: str) -> str:
 def unknown(name: object) -> RequestError:
     """Return the error for an engine that does not exist, with the nearest name."""
     names = ["auto", *engines()]
-    near = difflib.get_close_matches(str(name), names, 1)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
-    return RequestError(f"engine={name!r} is unknown{meant}.", f"choose one of {', '.join(names)}.")
+    return RequestError(f"engine={name!r} is unknown{did_you_mean(name, names)}.", f"choose one of {', '.join(names)}.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from xtendsrc.errors import RequestError
 from xtendsrc.events.quantities import seconds
 from xtendsrc.instrument import band_to_channels
+from xtendsrc.products.kinds import kind
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -68,6 +69,8 @@ class Products(Sequence[P]):
         RequestError
             If no product here has such an attribute.
         """
+        if "kind" in wanted:
+            kind(wanted["kind"])  # a kind that does not exist is an error, not an empty collection
         wanted = dict(_as_requested(name, value) for name, value in wanted.items())
         for name in wanted:
             if self._products and all(_field(p, name) is _ABSENT for p in self._products):

@@ -6,7 +6,6 @@ A kind of another package joins by an entry point of the group ``xtendsrc.kinds`
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -15,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from xtendsrc.engines import engine, engines
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,8 +124,7 @@ def kind(name: str) -> Kind:
     if name in _registered:
         return _registered[name]
     if name not in _places():
-        near = difflib.get_close_matches(str(name), names(), 1)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        meant = did_you_mean(name, names())
         raise RequestError(f"Products of kind {name!r} are unknown{meant}.", f"kinds are {', '.join(names())}.")
     return _installed(name)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import RequestError, did_you_mean
 from xtendsrc.events.selection import Selection, gti_statement
 from xtendsrc.products import kinds
 
@@ -182,7 +182,9 @@ def check_grid(binning: int, frame: str) -> None:
     if not 1 <= binning <= 1810:
         raise RequestError(f"binning={binning!r} is not a whole number of pixels.", "give 1, 2, 4, ...")
     if frame not in ("SKY", "DET"):
-        raise RequestError(f"frame={frame!r} is unknown.", 'choose "SKY" or "DET".')
+        raise RequestError(
+            f"frame={frame!r} is unknown{did_you_mean(frame, ('SKY', 'DET'))}.", 'choose "SKY" or "DET".'
+        )
 
 
 def _names(cls: type[Any]) -> tuple[str, ...]:

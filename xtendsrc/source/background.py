@@ -5,11 +5,12 @@ See `xtendsrc.source.automatic` for how it is chosen. Nothing here reads an even
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtendsrc.errors import BackgroundError
+from xtendsrc.errors import BackgroundError, RequestError, did_you_mean
 from xtendsrc.instrument import PIXEL_ARCSEC
 from xtendsrc.regions import RegionSet, Shape
 from xtendsrc.source.automatic import Background, Place, automatic
@@ -54,13 +55,20 @@ def chosen(mode: Any, place: Place, interlopers: Sequence[tuple[float, float, fl
     ------
     BackgroundError
         If it overlaps the source, lies off the field, or none fits.
+    RequestError
+        If it is a word that means nothing.
     """
     if mode is None or (isinstance(mode, str) and mode == "none"):
         return Background(None)
     if isinstance(mode, str) and mode == "auto":
         return automatic(place, interlopers)
-    if isinstance(mode, tuple) and len(mode) == 2 and all(isinstance(v, (int, float)) for v in mode):
+    if isinstance(mode, (tuple, list)) and len(mode) == 2 and all(isinstance(v, (int, float)) for v in mode):
         return Background(annulus(place, float(mode[0]), float(mode[1])))
+    if isinstance(mode, str) and mode.isidentifier() and not Path(mode).exists():
+        raise RequestError(
+            f"background={mode!r} is unknown{did_you_mean(mode, ('auto', 'none'))}.",
+            'choose "auto", "none", (inner, outer) in source radii for an annulus, a region or a region file.',
+        )
     region = RegionSet.of(mode)
     check(region, place)
     return Background(region)

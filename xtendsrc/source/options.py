@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from itertools import product as every_combination
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import RequestError, did_you_mean
 from xtendsrc.events.quantities import bands, several
 
 if TYPE_CHECKING:
@@ -159,9 +158,9 @@ def _parameter(name: str, option: type, defaults: Mapping[str, Any]) -> inspect.
 
 def unknown_option(method: str, name: str, known: set[str]) -> RequestError:
     """Return the error for an option that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
-    return RequestError(f"{method} has no option {name!r}{meant}.", f"it takes {', '.join(sorted(known))}.")
+    return RequestError(
+        f"{method} has no option {name!r}{did_you_mean(name, known)}.", f"it takes {', '.join(sorted(known))}."
+    )
 
 
 def combinations(axes: tuple[str, ...], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

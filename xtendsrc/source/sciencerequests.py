@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from xtendsrc.errors import RequestError
+from xtendsrc.errors import RequestError, did_you_mean
 from xtendsrc.measure.grouping import Scheme
 from xtendsrc.products.arf.request import ARFRequest
 from xtendsrc.products.expmap.request import ExpMapRequest
@@ -78,7 +78,10 @@ def sourcespectrum_request(
 def _response(response: str | None) -> str | None:
     """Return which response is linked: what is asked for; ``auto`` is a calibrated one where it can be made."""
     if response not in (None, "auto", "calibrated", "nominal"):
-        raise RequestError(f"response={response!r} is unknown.", 'choose "auto", "calibrated", "nominal" or None.')
+        meant = did_you_mean(response, ("auto", "calibrated", "nominal"))
+        raise RequestError(
+            f"response={response!r} is unknown{meant}.", 'choose "auto", "calibrated", "nominal" or None.'
+        )
     return "calibrated" if response == "auto" else response
 
 

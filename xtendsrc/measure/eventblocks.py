@@ -24,7 +24,7 @@ T = TypeVar("T")
 ROWS = 1 << 20
 """Events of a block; the arrays that come and go with a block are of this length."""
 
-KEPT_BYTES = 384 << 20
+KEPT_BYTES = 512 << 20
 """Bytes of columns, masks and indices of one event list that are kept from one product to the next."""
 
 

@@ -281,3 +281,23 @@ def test_the_plain_table_counts_the_products_of_each_source(tree, tmp_path):
     assert list(plain["observations"]) == [2, 2]
     assert list(plain["ready"]) == [2, 2]  # the images of the two data classes, which both sources asked for
     assert list(plain["failed"]) == [0, 0]
+
+
+def test_a_table_of_a_sample_has_fluxes_and_says_what_the_response_is_worth(source, position):
+    elsewhere = xs.PointSource(
+        position.directional_offset_by(0 * u.deg, 5 * u.deg), archive=source._archive, output=source.registry, name="no"
+    )
+    sample, band = xs.Sample([source, elsewhere]), (2, 10) * u.keV
+    columns = ["name", "flux", "flux_error", "response_kind"]
+    table = sample.table(columns, model="powerlaw", response="nominal", flux_energy=band)
+    assert list(table["response_kind"]) == ["nominal", "none"]
+    assert np.isnan(table["flux"][1])
+    # the star is a power law of slope 1.8: its photons follow E^-1.8, so that flux and photon rate have a known ratio
+    fitted = source.fit("powerlaw", response="nominal")
+    edges, slope = band.to_value(u.keV), fitted.parameters["powerlaw.PhoIndex"].value
+    norm = fitted.parameters["powerlaw.norm"].value
+    energy = norm * (edges[1] ** (2 - slope) - edges[0] ** (2 - slope)) / (2 - slope) * u.keV / u.s / u.cm**2
+    assert table["flux"][0].to_value(energy.unit) == pytest.approx(energy.value, rel=1e-3)
+    assert 0 < table["flux_error"][0] < 0.1 * table["flux"][0]
+    with pytest.raises(RequestError, match="needs a model"):
+        sample.table(columns)

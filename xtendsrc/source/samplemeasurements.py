@@ -168,7 +168,17 @@ class SampleMeasurements:
 
         return sample_photometry(_sample(self), **options)
 
-    def table(self, columns: Sequence[str] | None = None, **options: Any) -> Table:
+    def table(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        soft: Any = None,
+        hard: Any = None,
+        flux_energy: Any = None,
+        model: str | None = None,
+        response: str | None = "auto",
+        **options: Any,
+    ) -> Table:
         """Table with one row for each source.
 
         Parameters
@@ -176,18 +186,24 @@ class SampleMeasurements:
         columns : sequence of str, optional
             Which; see `xtendsrc.source.sampletable.COLUMNS` for all. Without it: position, observations, data classes,
             products in the registry and how many failed, and the reason why there is no observation.
+        soft, hard : Quantity, optional
+            Bands of hardness ratios (0.5-2 and 2-7 keV).
+        flux_energy : Quantity, optional
+            Band of fluxes (0.5-10 keV).
+        model, response : str, optional
+            Fitted to the spectra of each source for its flux, and the response used, as for `Sample.fit`.
         **options
-            Of `photometry`, for the columns that need it; ``soft`` and ``hard``, the bands of hardness ratios (0.5-2
-            and 2-7 keV).
+            Of `photometry`, for the columns that need it.
 
         Raises
         ------
         RequestError
             If there is no such column.
         """
-        from xtendsrc.source.sampletable import table_of
+        from xtendsrc.source.sampletable import Bands, table_of
 
-        return table_of(list(_sample(self)), columns, **options)
+        bands = Bands(soft=soft, hard=hard, flux=flux_energy, model=model, response=response)
+        return table_of(list(_sample(self)), columns, bands, **options)
 
     def filter(self, keep: Callable[[Source], bool]) -> Sample:
         """The sources for which a function returns True."""

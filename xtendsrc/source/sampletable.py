@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
     from xtendsrc.source.source import Source
+
+log = logging.getLogger(__name__)
 
 PLAIN = ("name", "ra", "dec", "observations", "dataclasses", "ready", "failed", "problem")
 """Columns of a table when none are asked for."""
@@ -44,17 +48,46 @@ COLOURS = ("hardness", "hardness_lo", "hardness_hi")
 SOFT_KEV, HARD_KEV = (0.5, 2.0), (2.0, 7.0)
 """The bands of hardness ratios where none are given."""
 
-COLUMNS = (*PLAIN, "radius", "redshift", "kind", *MEASURED, *COLOURS)
+FITTED = ("flux", "flux_error", "response_kind")
+"""Columns that need a fit of a model to the spectra: its flux as observed, and what the response is worth."""
+
+FLUX_KEV = (0.5, 10.0)
+"""The band of fluxes where none is given."""
+
+COLUMNS = (*PLAIN, "radius", "redshift", "kind", *MEASURED, *COLOURS, *FITTED)
 """Every column there is."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bands:
+    """What columns of a table are for, besides the photometry.
+
+    Parameters
+    ----------
+    soft, hard : Quantity, optional
+        Bands of hardness ratios.
+    flux : Quantity, optional
+        Band of fluxes.
+    model : str, optional
+        Fitted to the spectra for the flux, in XSPEC's syntax.
+    response : str or None
+        As for `Source.spectra`.
+    """
+
+    soft: Any = None
+    hard: Any = None
+    flux: Any = None
+    model: str | None = None
+    response: str | None = "auto"
+
+
 def table_of(
-    sources: Sequence[Source], columns: Sequence[str] | None = None, soft: Any = None, hard: Any = None, **options: Any
+    sources: Sequence[Source], columns: Sequence[str] | None = None, bands: Bands | None = None, **options: Any
 ) -> Table:
     """See `xtendsrc.source.sample.Sample.table`."""
     from astropy.table import QTable, Table
 
-    wanted = list(PLAIN if columns is None else columns)
+    wanted, bands = list(PLAIN if columns is None else columns), bands or Bands()
     for name in wanted:
         if name not in COLUMNS:
             near = get_close_matches(name, COLUMNS, 1)
@@ -69,7 +102,9 @@ def table_of(
     plain = _plain(sources) if {*wanted} & {*PLAIN[3:]} else []
     measured = _measured(sources, **options) if {*wanted} & {*MEASURED} else {}
     if {*wanted} & {*COLOURS}:
-        measured.update(_colours(sources, soft, hard, {k: v for k, v in options.items() if k != "energy"}))
+        measured.update(_colours(sources, bands, {k: v for k, v in options.items() if k != "energy"}))
+    if {*wanted} & {*FITTED}:
+        measured.update(_fitted(sources, bands))
     for name in wanted:
         made[name] = _column(name, sources, plain, measured)
     return made
@@ -155,11 +190,50 @@ def _rows_of(sources: Sequence[Source], **options: Any) -> list[QTable | None]:
     return [rows[parts[s.name]] if s.name in parts else None for s in sources]
 
 
-def _colours(sources: Sequence[Source], soft: Any, hard: Any, options: dict[str, Any]) -> dict[str, np.ndarray]:
+def _fitted(sources: Sequence[Source], bands: Bands) -> dict[str, Any]:
+    """Flux of the model fitted to the spectra of each source; NaN where it cannot be fitted.
+
+    Raises
+    ------
+    RequestError
+        If no model is given.
+    """
+    import astropy.units as u
+
+    from xtendsrc.products.fit.collection import Fits
+
+    if bands.model is None:
+        raise RequestError("The flux of a source needs a model.", 'give one, such as model="tbabs*powerlaw".')
+    fits: dict[str, Any] = {}
+    for source in sources:
+        try:
+            fits[source.name] = source.fit(bands.model, response=bands.response)
+        except XtendsrcError as error:
+            log.warning("%s has no flux: %s", source.name, error)
+    if fits:
+        Fits(fits.values()).compute(quiet=True)
+    low, high = FLUX_KEV * u.keV if bands.flux is None else bands.flux
+    unit = u.erg / u.s / u.cm**2
+    found = [_flux(fits[s.name], low, high, unit) if s.name in fits else (np.nan, np.nan, "none") for s in sources]
+    values, errors, kinds = zip(*found, strict=True) if found else ((), (), ())
+    return {"flux": values * unit, "flux_error": errors * unit, "response_kind": list(kinds)}
+
+
+def _flux(fit: Any, low: Any, high: Any, unit: Any) -> tuple[float, float, str]:
+    try:
+        flux = fit.flux(low, high)
+        return float(flux.to_value(unit)), float(flux.error.to_value(unit)), fit.response_kind
+    except XtendsrcError as error:
+        log.warning("%s has no flux: %s", fit.source, error)
+        return np.nan, np.nan, "none"
+
+
+def _colours(sources: Sequence[Source], chosen: Bands, options: dict[str, Any]) -> dict[str, np.ndarray]:
     """Hardness ratios of all data classes of each source, put together."""
     import astropy.units as u
 
-    bands = (SOFT_KEV * u.keV if soft is None else soft, HARD_KEV * u.keV if hard is None else hard)
+    soft = SOFT_KEV * u.keV if chosen.soft is None else chosen.soft
+    bands = (soft, HARD_KEV * u.keV if chosen.hard is None else chosen.hard)
     two = [_rows_of(sources, energy=band, **options) for band in bands]
     found = [_colour(low, high) for low, high in zip(*two, strict=True)]
     columns = np.array(found, dtype=np.float64).reshape(-1, 3)

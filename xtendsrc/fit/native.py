@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtendsrc.fit.measured import FittedParameter
-from xtendsrc.fit.minimise import Minimum, covariance_at, minimise, renormalised
+from xtendsrc.fit.minimise import Minimum, minimise, renormalised
 from xtendsrc.fit.parameters import collect
 from xtendsrc.fit.problem import Problem, check_model
 from xtendsrc.fit.profile import BetterMinimumError, Interval, profile
@@ -137,13 +137,6 @@ def make_result(problem: Problem, minimum: Minimum, intervals: dict[int, Interva
 def records(terms: Sequence[Term]) -> tuple[TermRecord, ...]:
     """Return models in words, from which they can be built again."""
     return tuple(TermRecord(str(t.model), dict(t.model.settings), t.label, t.data, t.vary) for t in terms)
-
-
-def result_at(problem: Problem, free: np.ndarray, engine: str, statistic: float | None = None) -> FitResult:
-    """Return the result for parameters that another program found."""
-    covariance, at_limit = covariance_at(problem, free)
-    found = problem.statistic(free) if statistic is None else statistic
-    return make_result(problem, Minimum(free, found, covariance, at_limit, True, 0), {}, engine)
 
 
 def _parameters(

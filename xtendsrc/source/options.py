@@ -128,7 +128,7 @@ def takes(*options: type, **defaults: Any) -> Callable[[M], M]:
     def decorate(method: M) -> M:
         signature = inspect.signature(method)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        shown = [_parameter(name, option, defaults) for option in options for name in _names(option)]
+        shown = [_parameter(name, option, defaults) for option in options for name in option.__annotations__]
         known = {p.name for p in (*own, *shown)}
 
         @functools.wraps(method)
@@ -141,12 +141,6 @@ def takes(*options: type, **defaults: Any) -> Callable[[M], M]:
         return checked  # type: ignore[return-value]  # the same call, checked
 
     return decorate
-
-
-def _names(option: type) -> list[str]:
-    return [name for base in reversed(option.__mro__) for name in vars(base).get("__annotations__", {})] or list(
-        option.__annotations__
-    )
 
 
 def _parameter(name: str, option: type, defaults: Mapping[str, Any]) -> inspect.Parameter:

@@ -17,6 +17,7 @@ import numpy as np
 from xtendsrc.engines.heasoft import extractor
 from xtendsrc.engines.heasoft.task import Call
 from xtendsrc.errors import RequestError
+from xtendsrc.fit.spectrumfile import LINKS
 from xtendsrc.instrument import SKY_SIZE
 from xtendsrc.measure.backscal import covered, read_map, region_backscal
 from xtendsrc.products.sourcespectrum.native import BACKGROUND, grouped, grouping
@@ -31,7 +32,6 @@ SPECTRUM = "spectrum.pha"
 MAP = "expmap.fits"
 REGION_FILE = "region.reg"
 _SCHEME = re.compile(r"(min|constant|opt|optmin|bmin|snmin|optsnmin)(?:\s+(\d+(?:\.\d+)?))?")
-LINKS = {"BACKFILE": "background", "RESPFILE": "rmf", "ANCRFILE": "arf"}
 
 
 def make_sourcespectrum(job: Job, bench: Bench) -> Made:
@@ -157,7 +157,7 @@ def _link(path: Path, job: Job, norm: float, exposed: float) -> None:
     shutil.copyfile(path, part)
     with fits.open(part, mode="update", memmap=False) as hdus:
         header = hdus["SPECTRUM"].header
-        for keyword, role in LINKS.items():
+        for role, keyword in LINKS.items():
             header[keyword] = Path(job.needs[role]).name if role in job.needs else "none"
         if job.request.content == "background":  # type: ignore[attr-defined]  # requests of this kind have one
             header["HDUCLAS2"] = BACKGROUND

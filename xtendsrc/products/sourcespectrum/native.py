@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.io import fits
 
+from xtendsrc.fit.spectrumfile import LINKS
 from xtendsrc.measure.backscal import covered, region_backscal
 from xtendsrc.measure.grouping import Grouping, group
 from xtendsrc.responses.nominal import fwhm as nominal_fwhm
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 BACKGROUND = ("BKG", "background")
 """HDUCLAS2 of a background spectrum (OGIP/92-007a), without which programs take it for a source."""
-
-LINKS = {"background": "BACKFILE", "rmf": "RESPFILE", "arf": "ANCRFILE"}
 
 
 def make_sourcespectrum(job: Job, batch: Batch) -> Made:
